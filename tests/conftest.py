@@ -1,0 +1,23 @@
+"""Options of the whole suite. The default is what finishes while one waits; the rest is for the night."""
+
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rotator")
+    group.addoption("--all-faults", action="store_true", help="every call, not only the main ones, struck by every fault of the wire")
+    group.addoption("--all-kills", action="store_true", help="kill before and after every effect, and at every read between")
+
+
+@pytest.fixture(autouse=True)
+def _no_challenge_of_another_vault() -> Iterator[None]:
+    """Key Vault's SDK remembers challenges by host and port for the whole process; a loopback port may be another sandbox's tomorrow."""
+    yield
+    import sys
+
+    if "azure.keyvault.secrets" in sys.modules:
+        from azure.keyvault.secrets._shared import HttpChallengeCache
+
+        HttpChallengeCache.clear()
