@@ -1,0 +1,107 @@
+"""The nouns: a credential, the issuer's slots, the vault's versions."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from rotator.core.policy import Policy
+from rotator.core.sealed import Fingerprint
+from rotator.core.template import Template
+
+TAG_FINGERPRINT = "rotator-fingerprint"
+TAG_ACCOUNT = "rotator-account"
+TAG_OPERATION = "rotator-operation"
+TAG_SLOT = "rotator-slot"
+TAG_REASON = "rotator-reason"
+TAG_RETIRED = "rotator-retired"
+TAG_LENGTH_MAX = 256
+"""What every version of ours says, written in the same call as its value. Key Vault allows 256 characters a tag."""
+
+
+class Slot(StrEnum):
+    """The issuer's named place for a key. Cognitive Services has exactly two."""
+
+    KEY1 = "key1"
+    KEY2 = "key2"
+
+    @property
+    def other(self) -> "Slot":
+        return Slot.KEY2 if self is Slot.KEY1 else Slot.KEY1
+
+
+class Role(StrEnum):
+    """What a slot is for, derived from the vault: never stored."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"
+    RETIRED = "retired"
+
+
+class Reason(StrEnum):
+    """Why a key is replaced or revoked: the words of RFC 5280, 5.3.1, and one of our own for a case without proof."""
+
+    KEY_COMPROMISE = "key_compromise"
+    SUSPECTED_COMPROMISE = "suspected_compromise"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation_of_operation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where the value is kept: a vault's base URL and the secret's name in it."""
+
+    vault: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.vault}/secrets/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependent:
+    """Something that runs on the value: what kind it is and the settings of that kind."""
+
+    name: str
+    kind: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """The logical thing rotated: one account's key as one vault secret with its dependents."""
+
+    name: str
+    account: str
+    secret: Secret
+    policy: Policy = field(default_factory=Policy)
+    dependents: tuple[Dependent, ...] = ()
+    template: Template = field(default_factory=Template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a vault secret, as its tags tell it. Without our tags, `fingerprint` is None."""
+
+    id: str
+    created: datetime
+    enabled: bool = True
+    expires: datetime | None = None
+    content_type: str | None = None
+    fingerprint: Fingerprint | None = None
+    slot: Slot | None = None
+    account: str | None = None
+    operation: str | None = None
+    reason: str | None = None
+    retired: str | None = None
+    foreign_tags: Mapping[str, str] = field(default_factory=dict)
+
+    def is_of(self, account: str) -> bool:
+        """Whether this version says that it holds a key of `account` (resource ids compare without case)."""
+        return self.account is not None and self.account.lower() == account_tag(account).lower()
+
+
+def account_tag(account: str) -> str:
+    """The resource id as a tag carries it: whole, or its digest where it is longer than a tag may be."""
+    return account if len(account) <= TAG_LENGTH_MAX else "sha256:" + hashlib.sha256(account.lower().encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""Our case about one key: from a report to a proof. The transition table says which way a case may go."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from rotator.core.credential import Credential, Reason, Slot
+from rotator.core.policy import Mode
+from rotator.core.sealed import Fingerprint
+
+
+class State(StrEnum):
+    """Where a case stands. `dead` is said only with proof; `unproven` means that no one holds the value any more to prove it."""
+
+    OPEN = "open"
+    REVOKED = "revoked"
+    UNPROVEN = "unproven"
+    DEAD = "dead"
+    CLOSED = "closed"
+    DISMISSED = "dismissed"
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.OPEN: frozenset({State.REVOKED, State.DEAD, State.DISMISSED}),
+    State.REVOKED: frozenset({State.OPEN, State.DEAD, State.UNPROVEN}),
+    State.UNPROVEN: frozenset({State.REVOKED, State.DEAD, State.OPEN}),
+    State.DEAD: frozenset({State.CLOSED, State.OPEN}),
+    State.CLOSED: frozenset({State.OPEN}),
+    State.DISMISSED: frozenset({State.OPEN}),
+}
+"""OPEN can be entered from everywhere: a value that is seen alive again reopens its case."""
+
+UNFINISHED = frozenset({State.OPEN, State.REVOKED, State.DEAD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A report that a key is in wrong hands: by whom, when, and what it proves to know (the fingerprint of a live key)."""
+
+    source: str
+    reported_at: datetime
+    fingerprint: Fingerprint
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One key value of one account that must end dead. `deadline` is when a drain stops waiting for anyone."""
+
+    id: str
+    credential: str
+    account: str
+    fingerprint: Fingerprint
+    slot: Slot | None
+    reason: Reason
+    mode: Mode
+    source: str
+    note: str
+    reported_at: datetime
+    deadline: datetime
+    state: State = State.OPEN
+    contained_at: datetime | None = None
+    regenerate_refused: bool = False
+    revoked_at: datetime | None = None
+    dead_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in UNFINISHED
+
+    @property
+    def awaits_containment(self) -> bool:
+        """Whether local auth is to be switched off and was not yet seen to be off; also where no proof can be had any more."""
+        return self.mode is Mode.CONTAIN and self.contained_at is None and (self.is_open or self.state is State.UNPROVEN)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the key is killed before it is replaced."""
+        return self.mode in (Mode.CUT, Mode.CONTAIN)
+
+
+class ForbiddenTransition(ValueError):
+    """The table does not let a case go that way: a mistake of the program, never of a user."""
+
+
+def open_incident(identity: str, credential: Credential, alert: Alert, *, slot: Slot | None, mode: Mode | None = None) -> Incident:
+    """The case that `alert` opens. An alert is about one value, so a hundred alerts about it are one case."""
+    return Incident(
+        id=identity,
+        credential=credential.name,
+        account=credential.account,
+        fingerprint=alert.fingerprint,
+        slot=slot,
+        reason=Reason.KEY_COMPROMISE,
+        mode=mode or credential.policy.on_compromise,
+        source=alert.source,
+        note=alert.note,
+        reported_at=alert.reported_at,
+        deadline=alert.reported_at + credential.policy.drain_deadline,
+    )
+
+
+def escalate(incident: Incident, mode: Mode) -> Incident:
+    """The same case under a stricter order: drain < cut < contain. A case is never made milder."""
+    ranks = list(Mode)
+    return replace(incident, mode=max(incident.mode, mode, key=ranks.index))
+
+
+def move(incident: Incident, to: State, at: datetime) -> Incident:
+    """The case in its next state, with the time kept.
+
+    Raises:
+        ForbiddenTransition: the table has no such way.
+    """
+    if to is incident.state:
+        return incident
+    if to not in TRANSITIONS[incident.state]:
+        raise ForbiddenTransition(f"{incident.id}: {incident.state} -> {to}")
+    match to:
+        case State.REVOKED:
+            return replace(incident, state=to, revoked_at=incident.revoked_at or at)
+        case State.DEAD:
+            return replace(incident, state=to, revoked_at=incident.revoked_at or at, dead_at=incident.dead_at or at)
+        case State.OPEN:
+            return replace(incident, state=to, revoked_at=None, dead_at=None, regenerate_refused=False)
+        case _:
+            return replace(incident, state=to)

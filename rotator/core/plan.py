@@ -1,0 +1,556 @@
+"""plan(): one pure decision about one credential. The first rule that matches wins; each answer has a reason and a sentence.
+
+                     key1            key2           vault            rule
+    at rest          active          standby        key1             quiet
+    due              active          fresh          key1             renew: mint
+                     active          fresh, proven  key1             renew: prove, publish
+    overlap          retired         active         key2             move the dependents, then wait
+    overlap over     fresh           active         key2             supersede: revoke key1
+                     fresh           active         key2, old dead   bury: prove dead, retire the old version
+    and a leak is the same walk with a deadline (drain), or with `revoke` first and `heal` after it (cut).
+
+Unseen is not a rule of its own place: a rule that asks for a fact that could not be read waits for it, and the rules before it, which did
+not ask, have had their turn. So a cut, or a drain past its deadline, needs the slot and neither the vault nor a dependent. A step that
+failed a moment ago is held back, and the rules after it have their turn meanwhile.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from rotator.core.credential import Credential, Reason, Role, Slot, Version
+from rotator.core.facts import Compromise, Facts, Needed
+from rotator.core.incident import Incident, State
+from rotator.core.policy import due_at, is_due
+from rotator.core.sealed import Fingerprint
+from rotator.core.snapshot import Adoption, Snapshot, Unseen
+from rotator.core.step import (
+    Adopt,
+    Decision,
+    Do,
+    Mint,
+    Propagate,
+    Prove,
+    ProveDead,
+    Publish,
+    Quiet,
+    Recover,
+    Retire,
+    Revoke,
+    SwitchOffLocalAuth,
+    Wait,
+)
+
+RECHECK = timedelta(minutes=15)
+LOOK_AGAIN = timedelta(seconds=30)
+LOOK_AGAIN_IN_AN_EMERGENCY = timedelta(seconds=2)
+SOONEST = timedelta(milliseconds=250)
+PROBES_WITHOUT_ALARM = 8
+"""How often a value may be refused before somebody is told: by then about two minutes have passed, and no mint takes that long."""
+HEALS_PER_HOUR_MAX = 3
+TAGS_MAX = 15
+FOREIGN_TAGS_MAX = 10
+"""Key Vault allows fifteen tags a version; five are ours. In an emergency fewer of ours do."""
+
+
+def plan(snapshot: Snapshot, credential: Credential, incidents: Sequence[Incident], now: datetime) -> Decision:
+    """The next step, or what is waited for, or that all is quiet."""
+    facts = Facts(snapshot=snapshot, credential=credential, incidents=incidents, now=now)
+    waiting: list[Wait] = []
+    for rule in RULES:
+        decision = _ask(rule, facts)
+        if isinstance(decision, Do):
+            held = facts.held_back(decision.step)
+            if held is None:
+                return decision
+            because = f"{decision.step.name}: {held.because}; tried again {_when(held.until)}"
+            waiting.append(
+                Wait(until=held.until, because=because, phase=decision.phase, reason=decision.reason, failed=held.failed, tell=held.failed)
+            )
+        elif decision is not None:
+            return _not_past_a_deadline(decision, waiting, facts)
+    return _not_past_a_deadline(_quiet(facts) if not waiting else waiting[0], waiting, facts)
+
+
+def _ask(rule: "Rule", facts: Facts) -> Decision | None:
+    try:
+        return rule(facts)
+    except Needed as needed:
+        return _wait_to_see(facts, needed.unseen)
+
+
+def _adopt_before_a_cut(facts: Facts) -> Decision | None:
+    """The first touch of a secret tags it even before a cut: after it, nothing else would say that the secret is ours."""
+    cut = any(case.cuts or facts.now >= case.deadline for case in facts.compromised())
+    try:
+        return _adopt(facts) if cut and not facts.local_auth_is_off else None
+    except Needed:
+        return None  # what cannot be seen, or only as it was, does not hold up a cut
+
+
+def _revoke_at_any_price(facts: Facts) -> Decision | None:
+    """A compromised value in a slot, and a cut is ordered or the deadline is over: needs the slot and nothing else."""
+    if facts.local_auth_is_off:
+        return _revoke_unseen(facts)
+    for case in facts.compromised():
+        slot = facts.slot_holding(case.fingerprint) if case.cuts or facts.now >= case.deadline else None
+        if slot and case.cuts:
+            return _revoke(case, slot, f"{slot} holds a compromised value and the case says {_mode(case)}: kill it first, replace it after")
+        if slot and facts.now >= case.deadline:
+            return _revoke(
+                case, slot, f"{slot} holds a compromised value and its deadline {case.deadline:%H:%M:%S} is over: it waits for nobody"
+            )
+    return None
+
+
+def _revoke_unseen(facts: Facts) -> Decision | None:
+    """Local auth is off, so no key can be listed; whether regenerateKey works then is found by trying once, in the slot the case knows."""
+    for case in facts.incidents:
+        blind = case.state is State.OPEN and case.cuts and case.slot and not case.regenerate_refused
+        if blind and case.slot and isinstance(facts.snapshot.slots, Unseen):
+            step = Revoke(slot=case.slot, fingerprint=case.fingerprint)
+            return Do(
+                step=step, reason=case.reason, because=f"local auth is off; {case.slot} still holds the leaked value", phase="revoking"
+            )
+    return None
+
+
+def _contain(facts: Facts) -> Decision | None:
+    """Contain is ordered and local auth is on: switch it off; after the kill and one round of proof where the slots can be seen.
+
+    The kill takes one call and bites within seconds, the switch takes minutes to hours and may make the kill impossible: so the kill is
+    first.
+    """
+    case = facts.contain_ordered()
+    if case is None or facts.local_auth_is_off:
+        return None
+    first = _before_contain(case, facts)
+    if isinstance(first, Do) and facts.held_back(first.step) is None:
+        return first
+    step = SwitchOffLocalAuth(incident=case.id)
+    return Do(step=step, reason=case.reason, because="the case says contain: the account shall accept no key at all", phase="containing")
+
+
+def _before_contain(case: Incident, facts: Facts) -> Decision | None:
+    try:
+        kill = _adopt_before_a_cut(facts) or _revoke_at_any_price(facts)
+        return kill if kill or facts.memory.of(case.fingerprint).probes else _prove_dead(facts)
+    except Needed:
+        return None
+
+
+def _revoke_when_unused(facts: Facts) -> Decision | None:
+    """A compromised value that neither the vault gives out nor a dependent runs on."""
+    if facts.local_auth_is_off:
+        return None
+    for case in facts.compromised():
+        slot = facts.slot_of(case.fingerprint)
+        if slot and slot is not facts.active and not facts.laggards():
+            return _revoke(case, slot, f"{slot} holds a compromised value that nothing uses any more")
+    return None
+
+
+def _prove_dead_meanwhile(facts: Facts) -> Decision | None:
+    """The vault cannot be seen, or may not be set, so nothing can be healed now; a leaked value's death can be proven all the same."""
+    if not facts.incidents or facts.local_auth_is_off:
+        return None
+    return _prove_dead(facts) if not facts.sees_secret or _cannot_heal(facts) else None
+
+
+def _cannot_heal(facts: Facts) -> bool:
+    return facts.active is None and not facts.secret.deleted and _refuse_to_heal(facts) is not None
+
+
+def _local_auth_off(facts: Facts) -> Decision | None:
+    """Nothing can be rotated where no key is accepted; a value that died by a regenerate is still proven and its version retired."""
+    if not facts.local_auth_is_off:
+        return None
+    return Quiet(
+        until=facts.now + RECHECK, because="local auth is off: the account accepts no key, there is none to rotate", phase="local_auth_off"
+    )
+
+
+def _heal(facts: Facts) -> Decision | None:
+    """The vault's current value is in no slot, or there is none: publish a proven, uncompromised slot, if the secret is ours to set."""
+    if facts.secret.deleted:
+        because = f"{facts.credential.secret} is soft-deleted: a set would be refused until it is recovered"
+        return Do(step=Recover(), reason=Reason.SUPERSEDED, because=because, phase="healing")
+    if facts.active is not None:
+        return None
+    return _refuse_to_heal(facts) or _publish(facts, _candidate(facts), heals=True)
+
+
+def _refuse_to_heal(facts: Facts) -> Decision | None:
+    current, order = facts.current, facts.memory.order
+    ordered = order is not None and current is not None and order.foreign and order.value == current.version
+    if current is not None and not facts.secret_is_ours and not ordered:
+        what = (
+            "the value in {} is no key of this account" if current.enabled else "the current version of {} is disabled and cannot be read"
+        )
+        because = (
+            f"{what.format(facts.credential.secret)}, and the secret was never ours; "
+            f"if it may be replaced: rotator rotate {facts.credential.name} --replace-foreign"
+        )
+        return Wait(until=facts.now + RECHECK, because=because, phase="foreign", tell=True, refused=True)
+    leaks = sum(facts.now - case.reported_at < timedelta(hours=1) for case in facts.incidents)
+    if facts.memory.heals_last_hour >= HEALS_PER_HOUR_MAX + leaks:
+        times, secret = facts.memory.heals_last_hour, facts.credential.secret
+        because = f"healed {times} times within the hour: somebody keeps setting {secret}; find out who (Terraform?)"
+        return Wait(until=facts.now + RECHECK, because=because, phase="contested", tell=True, failed=True)
+    return None
+
+
+def _candidate(facts: Facts) -> Slot:
+    """Which slot to publish: what readers last got, if it still lives; else a fresh mint; else the least used one."""
+    tagged = [version for version in facts.secret.versions if version.is_of(facts.credential.account) and version.fingerprint]
+    latest = max(tagged, key=lambda version: version.created, default=None)
+    usable = [slot for slot in Slot if not facts.is_compromised(facts.slots[slot])]
+
+    def rank(slot: Slot) -> tuple[bool, bool, bool, bool]:
+        value = facts.slots[slot]
+        last_given = latest is not None and latest.fingerprint == value
+        return not last_given, not facts.is_fresh(slot), facts.role(slot) is Role.RETIRED, not facts.is_proven(value)
+
+    return min(usable or list(Slot), key=rank)
+
+
+def _adopt(facts: Facts) -> Decision | None:
+    """The current version holds a live key and does not say so, or says something else: tag it, make no new version."""
+    active, current = facts.active, facts.current
+    if active is None or current is None or current.fingerprint is None:
+        return None
+    version = facts.secret.current_version
+    if version is not None and version.fingerprint == current.fingerprint and version.is_of(facts.credential.account):
+        return None
+    step = Adopt(version=current.version, slot=active, fingerprint=current.fingerprint)
+    return Do(
+        step=step, reason=Reason.SUPERSEDED, because=f"the vault's current version holds {active} and does not say so yet", phase="adopting"
+    )
+
+
+def _renew(facts: Facts) -> Decision | None:
+    """The current value is compromised, ordered away, or past its cryptoperiod in an open window: mint, prove, publish the other slot."""
+    active = facts.active
+    why = _why_renew(facts) if active else None
+    if active is None or why is None:
+        return None
+    reason, because = why
+    standby = active.other
+    if facts.is_fresh(standby):
+        return _publish(facts, standby, heals=False, reason=reason, because=because)
+    if facts.role(standby) is Role.RETIRED and reason is Reason.SUPERSEDED:
+        return None  # its overlap is not over: `supersede` revokes it first, when everyone has moved, and so makes a fresh one
+    if not facts.can_prove:
+        return _unprovable(facts)
+    unready = _unready(facts, active) if reason is Reason.SUPERSEDED else None
+    if unready:
+        return unready
+    step = Mint(slot=standby, replaces=facts.slots[standby])
+    return Do(step=step, reason=reason, because=f"{because}; {_what_the_mint_ends(facts, standby)}", phase="minting")
+
+
+def _unready(facts: Facts, active: Slot) -> Decision | None:
+    """Before a scheduled mint: what would stop the rotation half-way stops it here. A compromise waits for none of this."""
+    untold = _adopt(facts)
+    if untold:
+        return untold  # the old value has to be known as ours before it is superseded, or nothing would revoke it
+    version = facts.secret.current_version
+    foreign = len(version.foreign_tags) if version else 0
+    if foreign > FOREIGN_TAGS_MAX:
+        ours, over = TAGS_MAX - FOREIGN_TAGS_MAX, foreign - FOREIGN_TAGS_MAX
+        because = f"{facts.credential.secret} has {foreign} tags of its own, and ours take {ours} of {TAGS_MAX}: remove {over}"
+        return Wait(until=facts.now + RECHECK, because=because, phase="tags", tell=True, refused=True)
+    return _to_prove(facts, active, Reason.SUPERSEDED, "nothing is minted before the data plane has answered to the key in use")
+
+
+def _why_renew(facts: Facts) -> tuple[Reason, str] | None:
+    current, order = facts.current, facts.memory.order
+    assert current is not None
+    assert current.fingerprint is not None
+    case = next((case for case in facts.compromised() if case.fingerprint == current.fingerprint), None)
+    if case is not None:
+        return case.reason, f"the value in the vault is compromised, to be dead by {case.deadline:%H:%M:%S}"
+    if order is not None and order.value == current.fingerprint:
+        return Reason.SUPERSEDED, "an operator ordered a new value"
+    if is_due(facts.credential.policy, current.created, facts.now):
+        return Reason.SUPERSEDED, f"active since {current.created:%Y-%m-%d}, its cryptoperiod is over"
+    return None
+
+
+def _what_the_mint_ends(facts: Facts, standby: Slot) -> str:
+    if facts.role(standby) is Role.RETIRED:
+        return f"minting {standby} ends the overlap of the value before it at once"
+    if facts.memory.of(facts.slots[standby]).minted_at is None:
+        return f"{standby} was never empty to our knowledge: who reads it directly, without the vault, loses access"
+    return f"{standby} gets a new value that nobody has"
+
+
+def _publish(facts: Facts, slot: Slot, *, heals: bool, reason: Reason | None = None, because: str = "") -> Decision:
+    """Publish what stands in `slot`, after the data plane has accepted it."""
+    value = facts.slots[slot]
+    if facts.is_compromised(value):
+        mint = Mint(slot=slot, replaces=value)
+        return Do(step=mint, reason=Reason.KEY_COMPROMISE, because="no slot holds a value that may be published", phase="minting")
+    because = because or _why_heal(facts)
+    reason = reason or _reason_to_heal(facts)
+    unproven = _to_prove(facts, slot, reason, because)
+    if unproven:
+        return unproven
+    accepted = "is accepted by the data plane" if facts.memory.of(value).proven_at else "cannot be asked about, which the settings accept"
+    return Do(
+        step=Publish(slot=slot, fingerprint=value, heals=heals), reason=reason, because=f"{because}; {slot} {accepted}", phase="publishing"
+    )
+
+
+def _to_prove(facts: Facts, slot: Slot, reason: Reason, because: str) -> Decision | None:
+    """None once the data plane has accepted what stands in `slot` (or cannot be asked, and the settings accept that)."""
+    value = facts.slots[slot]
+    memory = facts.memory.of(value)
+    if facts.is_proven(value):
+        return None
+    if not facts.can_prove:
+        return _unprovable(facts)
+    if memory.probe_again_at and facts.now < memory.probe_again_at:
+        told = f"{slot} is not accepted by the data plane yet ({memory.seen}); asked again"
+        return Wait(
+            until=memory.probe_again_at,
+            because=told,
+            phase="proving",
+            reason=reason,
+            failed=bool(memory.unprovable),
+            tell=memory.probes >= PROBES_WITHOUT_ALARM,
+        )
+    told = f"{because}; {slot} has to be accepted by the data plane first"
+    return Do(step=Prove(slot=slot, fingerprint=value), reason=reason, because=told, phase="proving")
+
+
+def _why_heal(facts: Facts) -> str:
+    if facts.current is None:
+        return f"{facts.credential.secret} has no value yet"
+    return "the vault's current value is in no slot of the account" if facts.current.enabled else "the vault's current version is disabled"
+
+
+def _reason_to_heal(facts: Facts) -> Reason:
+    """A current value that was compromised says so in the next version; one that a person replaced is superseded."""
+    value = facts.current.fingerprint if facts.current else None
+    return Reason.KEY_COMPROMISE if value and facts.is_compromised(value) else Reason.SUPERSEDED
+
+
+def _unprovable(facts: Facts) -> Wait:
+    kind = facts.account.kind
+    because = f"kind {kind} cannot be asked at the data plane, and nothing is published without proof; to accept that: `unprovable: accept`"
+    return Wait(until=facts.now + RECHECK, because=because, phase="unprovable", tell=True, refused=True)
+
+
+def _propagate(facts: Facts) -> Decision | None:
+    """A dependent lags: make it pick up the value. One that was tried lately, or cannot be seen, does not hold the others back."""
+    active, current = facts.active, facts.current
+    if active is None or current is None or current.fingerprint is None:
+        return None
+    behind = {view.name: view for view in facts.snapshot.dependents if view.adoption is Adoption.STALE}
+    steps = [Propagate(dependent=name, slot=active, fingerprint=current.fingerprint, version=current.version) for name in behind]
+    step = next((step for step in steps if not facts.held_back(step)), next(iter(steps), None))
+    if step is None:
+        return None
+    view = behind[step.dependent]
+    return Do(step=step, reason=_reason_of_current(facts), because=f"{view.name} lags: {view.because or view.seen}", phase="propagating")
+
+
+def _reason_of_current(facts: Facts) -> Reason:
+    version = facts.secret.current_version
+    return Reason(version.reason) if version and version.reason in set(Reason) else Reason.SUPERSEDED
+
+
+def _supersede(facts: Facts) -> Decision | None:
+    """A retired value dies when the overlap is over and every dependent has moved; never while one is Stale or Unseen."""
+    retired = _retired_slot(facts)
+    if retired is None or facts.is_compromised(facts.slots[retired]) or facts.now < facts.overlap_ends() or not facts.moved():
+        return None
+    step = Revoke(slot=retired, fingerprint=facts.slots[retired])
+    return Do(step=step, reason=Reason.SUPERSEDED, because=f"the overlap is over and {_everyone(facts)}", phase="revoking")
+
+
+def _overlap(facts: Facts) -> Decision | None:
+    """A retired value lives on: until its overlap is over, the dependents have moved, or its deadline has come."""
+    retired = _retired_slot(facts)
+    if retired is None:
+        return None
+    if facts.is_compromised(facts.slots[retired]):
+        return _wait_to_drain(facts, retired)
+    ends = facts.overlap_ends()
+    if facts.now >= ends:
+        return None if facts.moved() else _wait_for_dependents(facts, retired)
+    late = facts.laggards() if _grace_is_over(facts) else []
+    because = f"both values are valid until {_when(ends)}; then {retired} is revoked"
+    because += "".join(f"; past grace {view.name} is {view.adoption}" + (f" ({view.because})" if view.because else "") for view in late)
+    until = min([ends, *_probes_due(facts)])
+    return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=bool(late))
+
+
+def _retired_slot(facts: Facts) -> Slot | None:
+    active = facts.active
+    return active.other if active is not None and facts.role(active.other) is Role.RETIRED else None
+
+
+def _grace_is_over(facts: Facts) -> bool:
+    return facts.current is not None and facts.now >= facts.current.created + facts.credential.policy.grace
+
+
+def _wait_to_drain(facts: Facts, slot: Slot) -> Wait:
+    names = ", ".join(view.name for view in facts.laggards())
+    until = facts.now + LOOK_AGAIN_IN_AN_EMERGENCY
+    return Wait(
+        until=until, because=f"{slot} is compromised and {names} still runs on it; revoked at its deadline", phase="draining", tell=True
+    )
+
+
+def _wait_for_dependents(facts: Facts, retired: Slot) -> Wait:
+    behind = [view for view in facts.snapshot.dependents if view.adoption is not Adoption.PROVEN]
+    told = ", ".join(f"{view.name} is {view.adoption}" + (f" ({view.because})" if view.because else "") for view in behind)
+    claimed_only = facts.current is not None and all(view.adoption is Adoption.CLAIMED for view in behind)
+    until = facts.current.created + facts.credential.policy.grace if facts.current and claimed_only else facts.now + LOOK_AGAIN
+    because = f"{retired} is not revoked while {told}"
+    return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=_grace_is_over(facts))
+
+
+def _prove_dead(facts: Facts) -> Decision | None:
+    """A revoked value is probed until it is proven dead: one that a version of ours still holds, or that a case is about."""
+    if not facts.account.provable:
+        return None
+    for value, version in _buried_alive(facts):
+        memory = facts.memory.of(value)
+        if memory.lost or (memory.probe_again_at and facts.now < memory.probe_again_at):
+            continue
+        step = ProveDead(
+            fingerprint=value, slot=memory.slot or (version.slot if version else None), version=version.id if version else None
+        )
+        because = f"the value {value[:8]}… is replaced; the data plane has to refuse it at every endpoint"
+        return Do(step=step, reason=_reason_of_death(facts, value), because=because, phase="proving_dead")
+    return None
+
+
+def _buried_alive(facts: Facts) -> list[tuple[Fingerprint, Version | None]]:
+    """Values in no slot that are not proven dead, each with a version that can be read for it."""
+    live = set(facts.slots.values())
+    versions = _unretired(facts) if facts.sees_secret else []
+    held = {version.fingerprint: version for version in versions if version.fingerprint}
+    leaked = [case.fingerprint for case in facts.incidents if case.state is State.REVOKED]
+    values = [*leaked, *(value for value in held if value not in leaked)]
+    return [(value, held.get(value)) for value in values if value not in live and not facts.memory.of(value).dead_at]
+
+
+def _unretired(facts: Facts) -> list[Version]:
+    current = facts.current.version if facts.current else None
+    return [version for version in facts.versions_of_ours() if version.enabled and not version.retired and version.id != current]
+
+
+def _reason_of_death(facts: Facts, value: Fingerprint) -> Reason:
+    return Reason.KEY_COMPROMISE if facts.is_compromised(value) else Reason.SUPERSEDED
+
+
+def _retire(facts: Facts) -> Decision | None:
+    """The version of a dead value is disabled and tagged, once nobody can run on it: a reader that caches a disabled version crashes."""
+    if facts.laggards():
+        return None
+    steps = [
+        Retire(version=version.id, fingerprint=version.fingerprint, slot=version.slot)
+        for version in _unretired(facts)
+        if version.fingerprint and facts.memory.of(version.fingerprint).dead_at and version.fingerprint not in facts.slots.values()
+    ]
+    if not steps:
+        return None
+    step = next((step for step in steps if not facts.held_back(step)), steps[0])
+    because = f"the value in version {step.version[:8]}… is proven dead and nobody runs on it"
+    return Do(step=step, reason=_reason_of_death(facts, step.fingerprint), because=because, phase="retiring")
+
+
+def _probes_due(facts: Facts) -> list[datetime]:
+    """When replaced values that are not proven dead are asked again."""
+    if not facts.account.provable:
+        return []
+    waiting = [facts.memory.of(value) for value, _ in _buried_alive(facts)]
+    return [memory.probe_again_at for memory in waiting if memory.probe_again_at and memory.probe_again_at > facts.now and not memory.lost]
+
+
+def _unfinished(facts: Facts) -> Decision | None:
+    """Something is still to be proven, or somebody lags: not quiet yet."""
+    asked = _probes_due(facts)
+    if asked:
+        because = "a replaced value is not refused everywhere yet (gateways may accept it for minutes to hours); probed again"
+        return Wait(until=min(asked), because=because, phase="proving_dead")
+    behind = facts.laggards()
+    if behind:
+        told = ", ".join(f"{view.name} is {view.adoption}" for view in behind)
+        failed = [held for held in facts.memory.held_back.values() if held.failed and facts.now < held.until]
+        because = "; ".join([f"{told}: {behind[0].because}", *(held.because for held in failed)])
+        soon = facts.now + (LOOK_AGAIN_IN_AN_EMERGENCY if any(case.is_open for case in facts.incidents) else LOOK_AGAIN)
+        return Wait(until=soon, because=because, phase="propagating", tell=True, failed=bool(failed))
+    return None
+
+
+def _quiet(facts: Facts) -> Quiet:
+    current, active = facts.current, facts.active
+    assert current is not None
+    assert active is not None
+    due = due_at(facts.credential.policy, current.created)
+    if due <= facts.now and facts.credential.policy.window:
+        opens = facts.credential.policy.window.next_open(facts.now)
+        return Quiet(until=opens, because=f"overdue since {_when(due)}; the window opens {_when(opens)}", phase="due")
+    first = facts.memory.of(facts.slots[active.other]).minted_at is None
+    warning = f"; {_what_the_mint_ends(facts, active.other)} then" if first else ""
+    warning += "" if facts.account.provable else f"; a replaced key of kind {facts.account.kind} cannot be proven dead"
+    return Quiet(until=due, because=f"{active} is active and due {_when(due)}{warning}")
+
+
+def _wait_to_see(facts: Facts, unseen: Unseen) -> Wait:
+    """Rule 1: a needed fact is Unseen. Say who must do what; with a case open, look again sooner and tell."""
+    emergency = any(case.is_open for case in facts.incidents)
+    soon = facts.now + (LOOK_AGAIN_IN_AN_EMERGENCY if emergency else LOOK_AGAIN)
+    until = max(unseen.again, facts.now + SOONEST) if unseen.again else soon
+    because = f"{unseen.what} cannot be seen: {unseen.because}" + (f"; {unseen.remedy}" if unseen.remedy else "")
+    tell = emergency or bool(unseen.remedy)
+    return Wait(until=until, because=because, phase="unseen", tell=tell, failed=True, hopeless=unseen.hopeless)
+
+
+def _not_past_a_deadline(decision: Wait | Quiet, waiting: Sequence[Wait], facts: Facts) -> Wait | Quiet:
+    """Nobody sleeps past the deadline of an open case, nor past the time when a step that failed is tried again."""
+    deadlines = [case.deadline for case in facts.incidents if case.state is State.OPEN and facts.now < case.deadline]
+    first = next(iter(waiting), decision)
+    return replace(first, until=min([decision.until, *deadlines, *(wait.until for wait in waiting)]))
+
+
+def _revoke(case: Compromise, slot: Slot, because: str) -> Do:
+    return Do(step=Revoke(slot=slot, fingerprint=case.fingerprint), reason=case.reason, because=because, phase="revoking")
+
+
+def _mode(case: Compromise) -> str:
+    return case.incident.mode if case.incident else "cut"
+
+
+def _everyone(facts: Facts) -> str:
+    return "every dependent has moved" if facts.snapshot.dependents else "all readers have had time to move"
+
+
+def _when(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+Rule = Callable[[Facts], Decision | None]
+
+RULES: tuple[Rule, ...] = (
+    _contain,
+    _adopt_before_a_cut,
+    _revoke_at_any_price,
+    _revoke_when_unused,
+    _prove_dead_meanwhile,
+    _local_auth_off,
+    _heal,
+    _adopt,
+    _renew,
+    _propagate,
+    _supersede,
+    _prove_dead,
+    _retire,
+    _overlap,
+    _unfinished,
+)

@@ -1,0 +1,77 @@
+"""How long a value may live, and what a compromise asks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+REPEATED_HOUR = timedelta(hours=2)
+"""Longer than any change of daylight saving."""
+
+
+class Mode(StrEnum):
+    """What a compromise asks for.
+
+    Drain: replace everywhere, then kill, by a deadline. Cut: kill first. Contain: also switch local auth off.
+    """
+
+    DRAIN = "drain"
+    CUT = "cut"
+    CONTAIN = "contain"
+
+
+class Unprovable(StrEnum):
+    """What to do with a key that the data plane cannot be asked about (a kind without a probe, a firewall between)."""
+
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """When a scheduled rotation may start: from each time that `opens` (cron, in `zone`) names, for `length`."""
+
+    opens: str
+    length: timedelta
+    zone: str = "UTC"
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether `now` lies in a window. Over a change of daylight saving, cron's rule holds (as Debian's cron does it)."""
+        return any(opened <= now < opened + self.length for opened in takewhile(lambda opened: opened <= now, self._openings(now)))
+
+    def next_open(self, now: datetime) -> datetime:
+        """`now` if the window is open, else the next opening, in UTC."""
+        return now if self.is_open(now) else next(opened for opened in self._openings(now) if opened > now)
+
+    def _openings(self, now: datetime) -> Iterator[datetime]:
+        """The openings from the first that `now` could still lie in, in UTC, where no hour comes twice."""
+        start = (now - self.length - REPEATED_HOUR).astimezone(ZoneInfo(self.zone))
+        return (opened.astimezone(UTC) for opened in CronSim(self.opens, start))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules one credential lives by. Words as in NIST SP 800-57: the cryptoperiod is the longest time a value stays active."""
+
+    cryptoperiod: timedelta = timedelta(days=30)
+    overlap: timedelta = timedelta(hours=24)
+    grace: timedelta = timedelta(hours=4)
+    on_compromise: Mode = Mode.DRAIN
+    drain_deadline: timedelta = timedelta(minutes=2)
+    window: Window | None = None
+    unprovable: Unprovable = Unprovable.REFUSE
+
+
+def due_at(policy: Policy, published: datetime) -> datetime:
+    """When a value published at `published` is to be replaced: its cryptoperiod over, and the window open."""
+    over = published + policy.cryptoperiod
+    return policy.window.next_open(over) if policy.window else over
+
+
+def is_due(policy: Policy, published: datetime, now: datetime) -> bool:
+    """Whether the cryptoperiod is over and the window open now (an overdue value waits for the next opening, too)."""
+    return now >= published + policy.cryptoperiod and (policy.window is None or policy.window.is_open(now))

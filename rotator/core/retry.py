@@ -1,0 +1,58 @@
+"""After a fault: again at T, or give up. Doubling with a bound; what the service asked for is honoured, bounded too."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
+
+FIRST_WAIT = timedelta(seconds=0.5)
+LONGEST_WAIT = timedelta(minutes=5)
+LONGEST_THROTTLE = timedelta(hours=1)
+EMERGENCY_WAIT = timedelta(seconds=10)
+LATE_EFFECT = timedelta(seconds=1)
+"""How long a call whose answer was lost is left alone before the same step is tried anew: its effect may still come."""
+FAULTS_IN_A_ROW_MAX = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Look again at `at`."""
+
+    at: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """Trying again by itself is of no use now: a person has to act, or the next tick tries."""
+
+    because: str
+
+
+def after(fault: Fault, failures: int, now: datetime, *, emergency: bool = False, chance: random.Random) -> Again | GiveUp:
+    """What to do after the `failures`-th fault in a row (1 is the first). In an emergency the wait between two looks stays short."""
+    wait = min(backoff(failures, chance), EMERGENCY_WAIT if emergency else LONGEST_WAIT)
+    if failures >= FAULTS_IN_A_ROW_MAX and not emergency:
+        return GiveUp(because=f"{fault.what}; {failures} faults in a row")
+    match fault:
+        case Throttled():
+            return Again(at=min(max(fault.until, now + FIRST_WAIT), now + LONGEST_THROTTLE), because=fault.what)
+        case Ambiguous():
+            return Again(at=now + max(wait, LATE_EFFECT), because=fault.what)
+        case Transient() | Conflict():
+            return Again(at=now + wait, because=fault.what)
+        case Denied() | Missing() | Rejected():
+            return GiveUp(because=fault.what) if failures >= 2 else Again(at=now + wait, because=fault.what)
+        case Fault():
+            return GiveUp(because=fault.what)
+        case _:
+            assert_never(fault)
+
+
+def backoff(failures: int, chance: random.Random) -> timedelta:
+    """Doubling from half a second, with jitter of a quarter, bounded."""
+    doubled: timedelta = FIRST_WAIT * 2 ** min(max(failures - 1, 0), 10)
+    jittered: timedelta = doubled * chance.uniform(0.75, 1.25)
+    return min(jittered, LONGEST_WAIT)

@@ -1,0 +1,147 @@
+"""The world as it was seen at one moment, and what we remember of our own doing.
+
+Unseen is a value: a fact that could not be read says why, and what a person should do. The snapshot holds no key, only fingerprints.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from rotator.core.credential import Slot, Version
+from rotator.core.sealed import Fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """A fact that could not be read. `again` is when the service said to come back; `hopeless` that a person has to act first."""
+
+    what: str
+    because: str
+    remedy: str = ""
+    again: datetime | None = None
+    hopeless: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """The issuer's account. `provable` tells whether its kind has a probe that costs nothing."""
+
+    kind: str
+    endpoints: tuple[str, ...]
+    local_auth: bool = True
+    provable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Current:
+    """What a reader without a version gets now. `fingerprint` is None where the value does not have the template's form."""
+
+    version: str
+    created: datetime
+    fingerprint: Fingerprint | None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretView:
+    """The vault's secret: its current value and the versions, in no order (the vault gives them none)."""
+
+    current: Current | None
+    versions: tuple[Version, ...] = ()
+    deleted: bool = False
+
+    def version(self, identity: str) -> Version | None:
+        return next((version for version in self.versions if version.id == identity), None)
+
+    @property
+    def current_version(self) -> Version | None:
+        return self.version(self.current.version) if self.current else None
+
+
+class Adoption(StrEnum):
+    """Does a dependent run on the published value? Claimed: we wrote it and nothing can be read back."""
+
+    PROVEN = "Proven"
+    CLAIMED = "Claimed"
+    STALE = "Stale"
+    UNSEEN = "Unseen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependentView:
+    """One dependent and what was seen of it: a version or fingerprint, a status, a time."""
+
+    name: str
+    kind: str
+    adoption: Adoption
+    seen: str = ""
+    running: Fingerprint | None = None
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMemory:
+    """What the ledger knows of one value: every time is of an effect that was answered, or settled by looking.
+
+    `published_at` is the vault's own time of `version`. `seen` is what the last probe saw, `unprovable` why the data plane could not be
+    asked, `proof` how the value was proven dead, and `lost` says that nobody holds it any more to probe it.
+    """
+
+    fingerprint: Fingerprint
+    slot: Slot | None = None
+    minted_at: datetime | None = None
+    proven_at: datetime | None = None
+    published_at: datetime | None = None
+    version: str | None = None
+    replaced_at: datetime | None = None
+    first_401_at: datetime | None = None
+    dead_at: datetime | None = None
+    seen: str = ""
+    unprovable: str = ""
+    proof: str = ""
+    lost: bool = False
+    probes: int = 0
+    probe_again_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An operator's word to replace what the vault holds now: `value` is that value's fingerprint, or its version for a foreign one."""
+
+    value: str
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """A step that was tried lately, with or without success: not again before `until`, and it does not hold up the others."""
+
+    until: datetime
+    because: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint."""
+
+    keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
+    order: Order | None = None
+    heals_last_hour: int = 0
+    held_back: Mapping[str, HeldBack] = field(default_factory=dict)
+
+    def of(self, fingerprint: Fingerprint) -> KeyMemory:
+        return self.keys.get(fingerprint) or KeyMemory(fingerprint=fingerprint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything the planner may know. `at` is when the look began (aware UTC): what happened after it may not be in it."""
+
+    at: datetime
+    account: AccountView | Unseen
+    slots: Mapping[Slot, Fingerprint] | Unseen
+    secret: SecretView | Unseen
+    dependents: tuple[DependentView, ...] = ()
+    memory: Memory = field(default_factory=Memory)

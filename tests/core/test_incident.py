@@ -1,0 +1,102 @@
+"""A case from report to proof: the transition table, exhaustively, and that no case is ever made milder."""
+
+from datetime import timedelta
+from itertools import product
+
+import pytest
+
+from rotator.core.credential import Reason
+from rotator.core.incident import TRANSITIONS, UNFINISHED, Alert, ForbiddenTransition, State, escalate, move, open_incident
+from rotator.core.policy import Mode
+from tests.core.situations import ACCOUNT, KEY1, NOW, A, case, credential
+
+LATER = NOW + timedelta(minutes=5)
+ALLOWED = {
+    (State.OPEN, State.REVOKED),
+    (State.OPEN, State.DEAD),
+    (State.OPEN, State.DISMISSED),
+    (State.REVOKED, State.OPEN),
+    (State.REVOKED, State.DEAD),
+    (State.REVOKED, State.UNPROVEN),
+    (State.UNPROVEN, State.REVOKED),
+    (State.UNPROVEN, State.DEAD),
+    (State.UNPROVEN, State.OPEN),
+    (State.DEAD, State.CLOSED),
+    (State.DEAD, State.OPEN),
+    (State.CLOSED, State.OPEN),
+    (State.DISMISSED, State.OPEN),
+}
+
+
+@pytest.mark.parametrize(("before", "to"), list(product(State, State)), ids=lambda state: state.value)
+def test_a_case_goes_the_ways_of_the_table_and_no_other(before: State, to: State) -> None:
+    old = case(A, state=before)
+    if before is to:
+        assert move(old, to, LATER) is old
+    elif (before, to) in ALLOWED:
+        assert move(old, to, LATER).state is to
+    else:
+        with pytest.raises(ForbiddenTransition, match=f"inc-a: {before} -> {to}"):
+            move(old, to, LATER)
+
+
+def test_the_table_knows_every_state() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert {(before, to) for before, ways in TRANSITIONS.items() for to in ways} == ALLOWED
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.OPEN])
+def test_a_value_seen_alive_opens_its_case_again_from_everywhere(state: State) -> None:
+    seen = case(A, state=state, revoked_at=NOW, dead_at=NOW, regenerate_refused=True)
+    again = move(seen, State.OPEN, LATER)
+    assert (again.revoked_at, again.dead_at, again.regenerate_refused) == (None, None, False)
+
+
+def test_only_dead_leads_to_closed() -> None:
+    """Reported closed means proven dead: there is no way around the proof."""
+    assert [state for state, ways in TRANSITIONS.items() if State.CLOSED in ways] == [State.DEAD]
+
+
+def test_the_times_are_kept_as_the_case_goes_on() -> None:
+    killed = move(case(A), State.REVOKED, NOW)
+    dead = move(killed, State.DEAD, LATER)
+    assert (killed.revoked_at, killed.dead_at) == (NOW, None)
+    assert (dead.revoked_at, dead.dead_at) == (NOW, LATER)
+    assert move(dead, State.CLOSED, LATER + timedelta(days=1)).dead_at == LATER
+
+
+def test_a_value_found_dead_at_first_sight_was_revoked_by_then() -> None:
+    dead = move(case(A), State.DEAD, LATER)
+    assert (dead.revoked_at, dead.dead_at) == (LATER, LATER)
+
+
+@pytest.mark.parametrize(("mode", "word"), list(product(Mode, Mode)), ids=lambda mode: mode.value)
+def test_a_case_is_made_stricter_and_never_milder(mode: Mode, word: Mode) -> None:
+    ranks = {Mode.DRAIN: 0, Mode.CUT: 1, Mode.CONTAIN: 2}
+    escalated = escalate(case(A, mode), word)
+    assert ranks[escalated.mode] == max(ranks[mode], ranks[word])
+    assert escalate(escalated, mode) == escalated
+
+
+def test_a_drain_waits_and_the_others_cut() -> None:
+    assert [case(A, mode).cuts for mode in Mode] == [False, True, True]
+
+
+def test_a_case_is_unfinished_until_it_is_closed_or_given_up() -> None:
+    assert {state for state in State if case(A, state=state).is_open} == UNFINISHED == {State.OPEN, State.REVOKED, State.DEAD}
+
+
+def test_an_alert_opens_a_case_with_the_deadline_of_the_policy() -> None:
+    alert = Alert(source="github", reported_at=NOW, fingerprint=A, note="in a gist")
+    opened = open_incident("inc-1", credential(drain_deadline=timedelta(seconds=90)), alert, slot=KEY1)
+    assert (opened.id, opened.credential, opened.account, opened.slot) == ("inc-1", "chat", ACCOUNT, KEY1)
+    assert (opened.state, opened.mode, opened.reason) == (State.OPEN, Mode.DRAIN, Reason.KEY_COMPROMISE)
+    assert opened.deadline == NOW + timedelta(seconds=90)
+    assert (opened.source, opened.note) == ("github", "in a gist")
+
+
+def test_what_the_operator_says_goes_before_what_the_settings_say() -> None:
+    alert = Alert(source="operator", reported_at=NOW, fingerprint=A)
+    of = credential(on_compromise=Mode.CUT)
+    assert open_incident("inc-1", of, alert, slot=None).mode is Mode.CUT
+    assert open_incident("inc-1", of, alert, slot=None, mode=Mode.CONTAIN).mode is Mode.CONTAIN

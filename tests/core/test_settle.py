@@ -1,0 +1,171 @@
+"""What a look settles: where a case stands, and what became of an intent whose answer was lost. Nothing is assumed to have happened."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator.core.facts import Facts
+from rotator.core.incident import Incident, State
+from rotator.core.policy import Mode
+from rotator.core.retry import LATE_EFFECT
+from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, close, settle, settle_intent
+from rotator.core.snapshot import KeyMemory, Memory, Snapshot
+from tests.core.situations import (
+    KEY1,
+    KEY2,
+    MINUTE,
+    NOW,
+    SECOND,
+    A,
+    B,
+    C,
+    account,
+    at_rest,
+    case,
+    credential,
+    killed,
+    known,
+    remember,
+    revoked,
+    unseen,
+    vault,
+    version,
+)
+
+
+def facts(seen: Snapshot, cases: Sequence[Incident] = (), later: timedelta = timedelta(0)) -> Facts:
+    """What a look that began `later` tells."""
+    return Facts(snapshot=replace(seen, at=NOW + later), credential=credential(), incidents=cases, now=NOW + later)
+
+
+def settled(seen: Snapshot, one: Incident) -> Incident:
+    return next(iter(settle(facts(seen, [one]))), one)
+
+
+@pytest.mark.parametrize(
+    ("seen", "before", "expected"),
+    [
+        (at_rest(), State.OPEN, State.OPEN),
+        (killed(), State.OPEN, State.REVOKED),
+        (killed(), State.REVOKED, State.REVOKED),
+        (killed(memory=remember(known(A, dead_at=NOW))), State.OPEN, State.DEAD),
+        (killed(memory=remember(known(A, dead_at=NOW))), State.REVOKED, State.DEAD),
+        (killed(memory=remember(known(A, dead_at=NOW))), State.UNPROVEN, State.DEAD),
+        (killed(memory=remember(known(A, dead_at=NOW))), State.DEAD, State.DEAD),
+        (killed(memory=remember(known(A, dead_at=NOW))), State.CLOSED, State.CLOSED),
+        (killed(), State.CLOSED, State.CLOSED),
+        (killed(memory=remember(known(A, lost=True))), State.REVOKED, State.UNPROVEN),
+        (killed(memory=remember(known(A, lost=True))), State.UNPROVEN, State.UNPROVEN),
+        (killed(memory=remember(known(A, lost=True))), State.OPEN, State.UNPROVEN),
+        (killed(), State.DISMISSED, State.DISMISSED),
+        (at_rest(), State.REVOKED, State.OPEN),
+        (at_rest(), State.UNPROVEN, State.OPEN),
+        (at_rest(), State.DEAD, State.OPEN),
+        (at_rest(), State.CLOSED, State.OPEN),
+        (at_rest(), State.DISMISSED, State.DISMISSED),
+        (at_rest(slots=unseen("the slots")), State.OPEN, State.OPEN),
+        (at_rest(slots=unseen("the slots")), State.REVOKED, State.REVOKED),
+        (at_rest(slots=unseen("the slots"), memory=remember(known(A, replaced_at=NOW))), State.OPEN, State.REVOKED),
+        (at_rest(slots=unseen("the slots"), memory=remember(known(A, dead_at=NOW))), State.REVOKED, State.DEAD),
+        (at_rest(slots=unseen("the slots"), memory=remember(known(A, dead_at=NOW))), State.CLOSED, State.CLOSED),
+    ],
+)
+def test_a_look_tells_where_a_case_stands(seen: Snapshot, before: State, expected: State) -> None:
+    assert settled(seen, case(A, state=before)).state is expected
+
+
+def test_a_stale_list_settles_nothing() -> None:
+    stale = at_rest(memory=remember(known(A, replaced_at=NOW - SECOND)))
+    assert list(settle(facts(stale, [revoked(A)]))) == []
+
+
+def test_a_case_that_does_not_move_is_not_written_again() -> None:
+    assert list(settle(facts(at_rest(), [case(A), case(C, state=State.CLOSED)]))) == []
+
+
+def test_contained_is_what_the_account_says() -> None:
+    off = at_rest(account=account(local_auth=False), slots=unseen("the slots"))
+    assert settled(off, revoked(A, Mode.CONTAIN)).contained_at == NOW
+    assert settled(off, revoked(A, Mode.CUT)).contained_at is None
+    assert settled(killed(), revoked(A, Mode.CONTAIN)).contained_at is None
+    assert settled(off, revoked(A, Mode.CONTAIN, contained_at=NOW - MINUTE)).contained_at == NOW - MINUTE
+
+
+def test_only_a_case_whose_value_is_proven_dead_is_closed() -> None:
+    every = [case(A, state=state) for state in State]
+    assert [one.state for one in close(every, facts(killed()))] == [State.CLOSED]
+
+
+# --- intents without an outcome --------------------------------------------------------------------------------------------
+
+
+def intent(step: str, **changes: Any) -> Intent:
+    said: dict[str, Any] = {"operation": "op-1", "step": step, "slot": KEY1, "fingerprint": A, "at": NOW - MINUTE, **changes}
+    return Intent(**said)
+
+
+@pytest.mark.parametrize("step", ["mint", "revoke"])
+def test_a_regenerate_whose_slot_has_another_value_was_done(step: str) -> None:
+    found = settle_intent(intent(step), facts(at_rest(slots={KEY1: C, KEY2: B}, memory=Memory())))
+    assert found is not None
+    assert found.result == APPLIED
+    assert found.learned == (KeyMemory(fingerprint=A, slot=KEY1, replaced_at=NOW), KeyMemory(fingerprint=C, slot=KEY1, minted_at=NOW))
+
+
+@pytest.mark.parametrize("step", ["mint", "revoke"])
+def test_a_regenerate_whose_slot_has_the_old_value_was_not_done_once_it_can_no_longer_come(step: str) -> None:
+    just_now = intent(step, at=NOW)
+    assert settle_intent(just_now, facts(at_rest())) is None
+    found = settle_intent(just_now, facts(at_rest(), later=LATE_EFFECT))
+    assert found is not None
+    assert (found.result, found.learned) == (NOT_APPLIED, ())
+
+
+def test_a_look_that_began_before_the_effect_can_no_longer_come_settles_nothing() -> None:
+    began_early = Facts(snapshot=at_rest(), credential=credential(), incidents=[], now=NOW + MINUTE)
+    assert settle_intent(intent("mint", at=NOW), began_early) is None
+
+
+def test_a_value_that_is_lost_was_revoked_before_it_was_unproven() -> None:
+    assert settled(killed(memory=remember(known(A, lost=True))), case(A)).revoked_at == NOW
+
+
+def test_times_that_are_known_already_are_kept() -> None:
+    memory = remember(known(A, replaced_at=NOW - timedelta(hours=1)), known(C, minted_at=NOW - timedelta(hours=1)))
+    found = settle_intent(intent("mint"), facts(at_rest(slots={KEY1: C, KEY2: B}, memory=memory)))
+    assert found is not None
+    assert {one.replaced_at or one.minted_at for one in found.learned} == {NOW - timedelta(hours=1)}
+
+
+def test_a_publish_is_found_again_by_its_operation_and_by_nothing_else() -> None:
+    ours = vault(version("v1", A, operation="op-1"))
+    found = settle_intent(intent("publish"), facts(at_rest(secret=ours)))
+    assert found is not None
+    assert found.result == APPLIED
+    assert found.learned[0].version == "v1"
+    other = settle_intent(intent("publish", operation="op-2"), facts(at_rest(secret=ours)))
+    assert other is not None
+    assert (other.result, other.learned) == (NOT_APPLIED, ())
+
+
+@pytest.mark.parametrize(("step", "fact"), [("mint", "slots"), ("revoke", "slots"), ("publish", "secret")])
+def test_an_intent_is_left_open_while_the_fact_that_would_tell_cannot_be_seen(step: str, fact: str) -> None:
+    seen = at_rest(**{fact: unseen(fact)})
+    assert settle_intent(intent(step), facts(seen)) is None
+
+
+@pytest.mark.parametrize("step", ["prove", "propagate", "prove_dead", "retire", "adopt", "recover", "switch_off_local_auth"])
+def test_a_step_that_repeats_harmlessly_needs_no_look(step: str) -> None:
+    found = settle_intent(intent(step), facts(at_rest(slots=unseen("the slots"), secret=unseen("the secret"))))
+    assert found is not None
+    assert "harmlessly" in found.result
+
+
+def test_a_mint_of_ours_that_was_lost_is_remembered_as_ours() -> None:
+    """So it is published and not minted once more."""
+    found = settle_intent(intent("mint", slot=KEY2, fingerprint=B), facts(at_rest(slots={KEY1: A, KEY2: C})))
+    assert found is not None
+    assert {one.fingerprint: one.minted_at for one in found.learned}[C] == NOW
