@@ -1,0 +1,299 @@
+"""One Step, one effect: the only place that changes the outside. Called with the lease held and the intent written.
+
+Each branch does one call (or one round of probes) and says what came of it and what is remembered by it. A lost answer is raised as a
+Fault: whoever called looks again.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from rotator.core.credential import (
+    TAG_ACCOUNT,
+    TAG_FINGERPRINT,
+    TAG_OPERATION,
+    TAG_REASON,
+    TAG_RETIRED,
+    TAG_SLOT,
+    Credential,
+    Slot,
+    Version,
+    account_tag,
+)
+from rotator.core.faults import Missing, Rejected
+from rotator.core.retry import LONGEST_WAIT
+from rotator.core.sealed import Fingerprint, Sealed
+from rotator.core.snapshot import AccountView, KeyMemory, Memory, Unseen
+from rotator.core.step import (
+    Adopt,
+    Do,
+    Mint,
+    Propagate,
+    Prove,
+    ProveDead,
+    Publish,
+    Recover,
+    Retire,
+    Revoke,
+    SwitchOffLocalAuth,
+)
+from rotator.engine.observe import Look
+from rotator.engine.ports import Answer, Edition, Published, Verdict, World
+
+REFUSALS_IN_A_ROW = 3
+"""How many 401s in a row, each on a fresh connection, at every endpoint host, make a value dead."""
+
+TAGS_MAX = 15
+TAGS_NEEDED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a step: a word, what is remembered of the values, and details that a person reads in the audit."""
+
+    result: str
+    learned: tuple[KeyMemory, ...] = ()
+    detail: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[Fingerprint, Sealed] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What a step is done with: the credential, the look that led to it, and the values seen so far in this run."""
+
+    credential: Credential
+    look: Look
+    values: Mapping[Fingerprint, Sealed]
+    world: World
+
+    @property
+    def memory(self) -> Memory:
+        return self.look.snapshot.memory
+
+    @property
+    def account(self) -> AccountView:
+        account = self.look.snapshot.account
+        assert not isinstance(account, Unseen)
+        return account
+
+
+async def perform(do: Do, operation: str, bench: Bench) -> Outcome:
+    """Do the step. Raises a Fault where it failed or where nobody knows."""
+    match do.step:
+        case Mint(slot=slot, replaces=old) | Revoke(slot=slot, fingerprint=old):
+            return await _regenerate(slot, old, bench)
+        case Prove():
+            return await _prove(do.step, bench)
+        case Publish():
+            return await _publish(do, do.step, operation, bench)
+        case Adopt():
+            return await _adopt(do, do.step, operation, bench)
+        case Recover():
+            await bench.world.recovery.recover(bench.credential.secret)
+            return Outcome(result="recovered")
+        case Propagate():
+            return await _propagate(do.step, bench)
+        case ProveDead():
+            return await _prove_dead(do.step, bench)
+        case Retire():
+            return await _retire(do.step, bench)
+        case SwitchOffLocalAuth():
+            await bench.world.issuer.switch_off_local_auth(bench.credential.account)
+            return Outcome(result="local auth off, read back")
+        case _:
+            assert_never(do.step)
+
+
+async def _regenerate(slot: Slot, old: Fingerprint, bench: Bench) -> Outcome:
+    keys = await bench.world.issuer.regenerate(bench.credential.account, slot)
+    now, new = bench.world.clock.now(), keys[slot].fingerprint
+    learned = (
+        replace(bench.memory.of(old), slot=slot, replaced_at=now),
+        replace(bench.memory.of(new), slot=slot, minted_at=now),
+    )
+    values = {value.fingerprint: value for value in keys.values()}
+    await bench.world.journal.index(bench.credential.name, bench.credential.account, {slot: keys[slot]})
+    return Outcome(result="regenerated", learned=learned, detail={"new_fingerprint": new}, values=values)
+
+
+async def _prove(step: Prove, bench: Bench) -> Outcome:
+    """Accepted at one endpoint host at least, and refused at none: a host that cannot be reached from here speaks for nobody."""
+    value, now = bench.values[step.fingerprint], bench.world.clock.now()
+    answers = await asyncio.gather(*(bench.world.data_plane.probe(bench.account, host, value) for host in bench.account.endpoints))
+    memory = replace(bench.memory.of(step.fingerprint), slot=step.slot, probes=bench.memory.of(step.fingerprint).probes + 1)
+    seen = _told(bench.account.endpoints, answers)
+    verdicts = {answer.verdict for answer in answers}
+    refused = Verdict.REFUSED in verdicts
+    if Verdict.ACCEPTED in verdicts and not refused:
+        learned = replace(memory, proven_at=now, seen=seen, unprovable="", probes=0, probe_again_at=None)
+        return Outcome(result="accepted", learned=(learned,), detail={"seen": seen})
+    barred = verdicts <= {Verdict.BARRED, Verdict.NOT_SERVED}
+    waiting = replace(
+        memory,
+        seen=seen or "the account names no https endpoint",
+        unprovable=(seen or "the account names no https endpoint") if barred else "",
+        probe_again_at=now + _patience(memory.probes),
+    )
+    return Outcome(result="not accepted yet" if refused else "inconclusive", learned=(waiting,), detail={"seen": seen})
+
+
+async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outcome:
+    secret, now = bench.look.secret, bench.world.clock.now()
+    assert secret is not None
+    own = _tags(bench.credential, step.slot, step.fingerprint, operation, do.reason)
+    text = bench.credential.template.fill(bench.values[step.fingerprint].reveal(), secret.text.reveal() if secret.text else None)
+    edition = Edition(
+        text=Sealed(text),
+        tags=_with_foreign(own, secret.foreign_tags),
+        expires=now + bench.credential.policy.cryptoperiod,
+        content_type=secret.content_type,
+    )
+    placed = await bench.world.vault.publish(bench.credential.secret, edition)
+    known = bench.memory.of(step.fingerprint)
+    learned = replace(known, slot=step.slot, published_at=placed.created, version=placed.version)
+    return Outcome(result="published", learned=(learned,), detail={"version": placed.version})
+
+
+async def _adopt(do: Do, step: Adopt, operation: str, bench: Bench) -> Outcome:
+    secret = bench.look.secret
+    assert secret is not None
+    own = _tags(bench.credential, step.slot, step.fingerprint, operation, do.reason)
+    await bench.world.vault.tag(bench.credential.secret, step.version, _with_foreign(own, secret.foreign_tags))
+    return Outcome(result="tagged", detail={"version": step.version})
+
+
+async def _propagate(step: Propagate, bench: Bench) -> Outcome:
+    dependent = next(one for one in bench.credential.dependents if one.name == step.dependent)
+    published = Published(
+        secret=bench.credential.secret,
+        version=step.version,
+        fingerprint=step.fingerprint,
+        value=bench.values[step.fingerprint],
+        since=bench.look.snapshot.at,
+    )
+    await bench.world.kinds[dependent.kind].deliver(dependent, published)
+    return Outcome(result="delivered", detail={"dependent": dependent.name})
+
+
+async def _prove_dead(step: ProveDead, bench: Bench) -> Outcome:
+    """One round: at each host a control with a live key, then probes with the dead one until one of them is not a 401."""
+    value = await _value_of(step, bench)
+    memory = bench.memory.of(step.fingerprint)
+    memory = replace(memory, slot=memory.slot or step.slot, probes=memory.probes + 1)
+    if value is None:
+        return Outcome(result="lost", learned=(replace(memory, lost=True),), detail={"seen": "nobody holds the value any more"})
+    live = [bench.values[live] for live in _live(bench) if live in bench.values and live != step.fingerprint]
+    rounds = await asyncio.gather(*(_refused_everywhere(host, value, live, bench) for host in bench.account.endpoints))
+    firsts = [one.first_401 for one in rounds if one.first_401]
+    memory = replace(memory, first_401_at=memory.first_401_at or min(firsts, default=None))
+    detail = {"seen": "; ".join(f"{host}: {one.seen}" for host, one in zip(bench.account.endpoints, rounds, strict=True))}
+    serving = [one for one in rounds if one.verdict is not Verdict.NOT_SERVED]
+    now = bench.world.clock.now()
+    if serving and all(one.verdict is Verdict.REFUSED for one in serving):
+        proof = f"{REFUSALS_IN_A_ROW}x401 at {len(serving)} of {len(rounds)} endpoint(s)"
+        proof += ", the others serve no probe" if len(serving) < len(rounds) else ""
+        dead = replace(memory, dead_at=now, proof=proof, seen=detail["seen"], probe_again_at=None)
+        return Outcome(result="dead", learned=(dead,), detail=detail)
+    alive = any(one.verdict is Verdict.ACCEPTED for one in rounds)
+    waiting = replace(memory, seen=detail["seen"], probe_again_at=now + _patience(memory.probes))
+    return Outcome(result="still accepted" if alive else "inconclusive", learned=(waiting,), detail=detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    verdict: Verdict
+    seen: str
+    first_401: datetime | None = None
+
+
+async def _refused_everywhere(host: str, value: Sealed, live: list[Sealed], bench: Bench) -> _Round:
+    """A 401 counts only where a live key is not refused: a wrong endpoint answers in the same words."""
+    probe = bench.world.data_plane.probe
+    first: datetime | None = None
+    for _ in range(REFUSALS_IN_A_ROW):
+        answer = await probe(bench.account, host, value)
+        if answer.verdict is not Verdict.REFUSED:
+            return _Round(verdict=answer.verdict, seen=answer.seen, first_401=first)
+        first = first or answer.at
+    controls = [await probe(bench.account, host, one) for one in live]
+    told = ", ".join(control.seen for control in controls) or "none"
+    if any(control.verdict in (Verdict.ACCEPTED, Verdict.NOT_SERVED) for control in controls):
+        return _Round(verdict=Verdict.REFUSED, seen=f"{REFUSALS_IN_A_ROW} x 401, a live key {told}", first_401=first)
+    return _Round(verdict=Verdict.INCONCLUSIVE, seen=f"401, but no live key was accepted there (control: {told})", first_401=first)
+
+
+async def _value_of(step: ProveDead, bench: Bench) -> Sealed | None:
+    """The dead value: still in memory from this run, else from the version that holds it, else lost."""
+    if step.fingerprint in bench.values:
+        return bench.values[step.fingerprint]
+    if step.version is None:
+        return None
+    try:
+        text = await bench.world.vault.read(bench.credential.secret, step.version)
+    except Missing:
+        return None
+    inside = bench.credential.template.extract(text.reveal())
+    return Sealed(inside) if inside and Sealed(inside).fingerprint == step.fingerprint else None
+
+
+def _live(bench: Bench) -> list[Fingerprint]:
+    slots = bench.look.snapshot.slots
+    return [] if isinstance(slots, Unseen) else list(slots.values())
+
+
+async def _retire(step: Retire, bench: Bench) -> Outcome:
+    """Disable the version and say in its tags when and how its key was proven dead."""
+    secret = bench.look.secret
+    version = secret.view.version(step.version) if secret else None
+    if version is None:
+        raise Missing(f"version {step.version} is not there any more")
+    memory = bench.memory.of(step.fingerprint)
+    proof = f"{memory.dead_at or bench.world.clock.now():%Y-%m-%dT%H:%M:%SZ} {memory.proof}".rstrip()
+    tags = _with_foreign(_epitaph(bench.credential, step, version, proof), version.foreign_tags)
+    await bench.world.vault.tag(bench.credential.secret, step.version, tags, disable=True)
+    return Outcome(result="retired", detail={"version": step.version, "proof": proof})
+
+
+def _tags(credential: Credential, slot: Slot, value: Fingerprint, operation: str, reason: str) -> dict[str, str]:
+    return {
+        TAG_FINGERPRINT: value,
+        TAG_ACCOUNT: account_tag(credential.account),
+        TAG_OPERATION: operation,
+        TAG_SLOT: slot.value,
+        TAG_REASON: reason,
+    }
+
+
+def _epitaph(credential: Credential, step: Retire, version: Version, proof: str) -> dict[str, str]:
+    kept = {
+        TAG_FINGERPRINT: step.fingerprint,
+        TAG_ACCOUNT: account_tag(credential.account),
+        TAG_RETIRED: proof,
+        TAG_SLOT: version.slot or step.slot,
+        TAG_REASON: version.reason,
+        TAG_OPERATION: version.operation,
+    }
+    return {name: str(value) for name, value in kept.items() if value}
+
+
+def _with_foreign(own: Mapping[str, str], foreign: Mapping[str, str]) -> dict[str, str]:
+    """Foreign tags survive. Where fifteen would be exceeded, the last of ours give way; without the first two we would not know our own."""
+    room = TAGS_MAX - len(foreign)
+    if room < TAGS_NEEDED:
+        raise Rejected(
+            f"the secret has {len(foreign)} tags of its own, and rotator needs {TAGS_NEEDED} of the {TAGS_MAX} that a version may have",
+            remedy=f"remove {TAGS_NEEDED - room} of them in the portal",
+        )
+    return {**foreign, **dict(list(own.items())[:room])}
+
+
+def _patience(probes: int) -> timedelta:
+    """How long until the data plane is asked again: doubling from a quarter of a second; a gateway may take hours."""
+    doubled: timedelta = timedelta(seconds=0.25) * 2 ** min(probes, 12)
+    return min(doubled, LONGEST_WAIT)
+
+
+def _told(hosts: tuple[str, ...], answers: list[Answer]) -> str:
+    return "; ".join(f"{host}: {answer.seen}" for host, answer in zip(hosts, answers, strict=True))

@@ -1,0 +1,207 @@
+"""What the engine asks of the outside, in its own words. Adapters fulfil these Protocols; none of them is a base class.
+
+Every method may raise a `Fault`. A method that changes something sends its call at most once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from rotator.core.credential import Dependent, Secret, Slot
+from rotator.core.incident import Incident
+from rotator.core.sealed import Fingerprint, Sealed
+from rotator.core.settle import Intent
+from rotator.core.snapshot import AccountView, DependentView, KeyMemory, Memory, SecretView
+from rotator.core.step import Do
+
+
+class Clock(Protocol):
+    """Time, so that tests can own it."""
+
+    def now(self) -> datetime: ...
+
+    async def sleep(self, length: timedelta) -> None: ...
+
+
+class Verdict(StrEnum):
+    """What one probe says about one key at one endpoint. Only `refused` (401) speaks of death; `barred` (403, no probe) says nothing."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_SERVED = "not_served"
+    BARRED = "barred"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One probe's verdict, with what was seen (a status, an error name) and when."""
+
+    verdict: Verdict
+    seen: str
+    at: datetime
+
+
+class Issuer(Protocol):
+    """The service that makes keys."""
+
+    async def account(self, account: str) -> AccountView: ...
+
+    async def keys(self, account: str) -> Mapping[Slot, Sealed]: ...
+
+    async def regenerate(self, account: str, slot: Slot) -> Mapping[Slot, Sealed]: ...
+
+    async def switch_off_local_auth(self, account: str) -> None: ...
+
+
+class DataPlane(Protocol):
+    """Where a key is used."""
+
+    async def probe(self, account: AccountView, endpoint: str, value: Sealed) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretLook:
+    """A secret as it is now, and the text that its current version holds (which may carry the key inside)."""
+
+    view: SecretView
+    text: Sealed | None
+    content_type: str | None = None
+    foreign_tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """A new version to be written: the text and everything that goes with it in the same call."""
+
+    text: Sealed
+    tags: Mapping[str, str]
+    expires: datetime
+    content_type: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """The version that a publish made, and the vault's own time of it."""
+
+    version: str
+    created: datetime
+
+
+class Vault(Protocol):
+    """Where the current value is published."""
+
+    async def look(self, secret: Secret) -> SecretLook: ...
+
+    async def read(self, secret: Secret, version: str) -> Sealed: ...
+
+    async def publish(self, secret: Secret, edition: Edition) -> Placed: ...
+
+    async def tag(self, secret: Secret, version: str, tags: Mapping[str, str], *, disable: bool = False) -> None: ...
+
+
+class Recovery(Protocol):
+    """The vault's bin: a soft-deleted name has to be recovered before it can be set."""
+
+    async def recover(self, secret: Secret) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a dependent should run on: the version, its fingerprint, and the value for those that must be handed it."""
+
+    secret: Secret
+    version: str
+    fingerprint: Fingerprint
+    value: Sealed
+    since: datetime
+
+
+class Kind(Protocol):
+    """One kind of dependent: make it move, and see whether it has."""
+
+    async def adoption(self, dependent: Dependent, published: Published) -> DependentView: ...
+
+    async def deliver(self, dependent: Dependent, published: Published) -> None:
+        """Asked again until adoption is seen: a delivery of the same value that is under way is not started over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to act on one credential, fenced by `token`."""
+
+    credential: str
+    owner: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBy:
+    """Another worker acts on the credential."""
+
+    owner: str
+
+
+class Work(Protocol):
+    """The one row per credential that is all the queue there is."""
+
+    async def claim(self, credential: str) -> Lease | HeldBy: ...
+
+    async def hold(self, lease: Lease) -> None:
+        """Raises LeaseLost where the lease is not ours any more."""
+
+    async def woken(self, lease: Lease) -> bool:
+        """Whether somebody woke the credential since it was claimed (or since this was last asked)."""
+
+    async def finish(self, lease: Lease, *, again: datetime) -> None: ...
+
+
+class Cases(Protocol):
+    """The incidents."""
+
+    async def file(self, incident: Incident) -> Incident:
+        """Store the case, or return the unfinished one about the same value (made stricter if the new one is)."""
+
+    async def of(self, credential: str) -> list[Incident]: ...
+
+    async def save(self, incident: Incident, *, because: str) -> None: ...
+
+
+class Journal(Protocol):
+    """Intents before, outcomes after, and what is remembered of each value."""
+
+    async def recall(self, credential: str) -> tuple[Memory, list[Intent]]: ...
+
+    async def index(self, credential: str, account: str, values: Mapping[Slot, Sealed]) -> None: ...
+
+    async def remember(self, lease: Lease, learned: Sequence[KeyMemory]) -> None: ...
+
+    async def intend(self, lease: Lease, operation: str, do: Do) -> None: ...
+
+    async def outcome(
+        self, lease: Lease, operation: str, result: str, *, learned: Sequence[KeyMemory] = (), detail: Mapping[str, str] | None = None
+    ) -> None: ...
+
+
+class Watch(Protocol):
+    """Somebody who looks on: the log, a terminal. Never sees a value."""
+
+    def __call__(self, event: str, **fields: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Every port at once: what wiring makes for real and the tests make in memory."""
+
+    clock: Clock
+    issuer: Issuer
+    data_plane: DataPlane
+    vault: Vault
+    recovery: Recovery
+    kinds: Mapping[str, Kind]
+    work: Work
+    cases: Cases
+    journal: Journal
+    watch: Watch
