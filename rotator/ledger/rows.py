@@ -1,0 +1,108 @@
+"""Rows to core types and back. One function a type and direction; times are milliseconds in a row, aware UTC in the core."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from rotator.core.audit import AuditEvent
+from rotator.core.credential import Reason, Slot
+from rotator.core.incident import Incident, State
+from rotator.core.policy import Mode
+from rotator.core.sealed import Fingerprint
+from rotator.core.settle import Intent
+from rotator.core.snapshot import KeyMemory
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_ms(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_ms(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def _time(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def _plain(value: Any) -> Any:
+    return to_ms(value) if isinstance(value, datetime) else value
+
+
+def key(row: RowMapping) -> KeyMemory:
+    return KeyMemory(
+        fingerprint=Fingerprint(row["fingerprint"]),
+        slot=Slot(row["slot"]) if row["slot"] else None,
+        minted_at=_time(row["minted_at"]),
+        proven_at=_time(row["proven_at"]),
+        published_at=_time(row["published_at"]),
+        version=row["version"],
+        replaced_at=_time(row["replaced_at"]),
+        first_401_at=_time(row["first_401_at"]),
+        dead_at=_time(row["dead_at"]),
+        seen=row["seen"],
+        unprovable=row["unprovable"],
+        proof=row["proof"],
+        lost=row["lost"],
+        probes=row["probes"],
+        probe_again_at=_time(row["probe_again_at"]),
+    )
+
+
+def of_key(memory: KeyMemory) -> dict[str, Any]:
+    """The columns of a value that an outcome may change (not its hashes, nor where it was seen)."""
+    return {name: _plain(value) for name, value in asdict(memory).items() if name != "fingerprint"}
+
+
+def incident(row: RowMapping) -> Incident:
+    return Incident(
+        id=row["id"],
+        credential=row["credential"],
+        account=row["account"],
+        fingerprint=Fingerprint(row["fingerprint"]),
+        slot=Slot(row["slot"]) if row["slot"] else None,
+        reason=Reason(row["reason"]),
+        mode=Mode(row["mode"]),
+        source=row["source"],
+        note=row["note"],
+        reported_at=from_ms(row["reported_at"]),
+        deadline=from_ms(row["deadline"]),
+        state=State(row["state"]),
+        contained_at=_time(row["contained_at"]),
+        regenerate_refused=row["regenerate_refused"],
+        revoked_at=_time(row["revoked_at"]),
+        dead_at=_time(row["dead_at"]),
+    )
+
+
+def of_incident(case: Incident) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(case).items()}
+
+
+def intent(row: RowMapping) -> Intent:
+    return Intent(
+        operation=row["operation"],
+        step=row["step"],
+        slot=Slot(row["slot"]) if row["slot"] else None,
+        fingerprint=Fingerprint(row["fingerprint"]) if row["fingerprint"] else None,
+        at=from_ms(row["at"]),
+    )
+
+
+def event(row: RowMapping) -> AuditEvent:
+    """One that somebody made unreadable is an event all the same: one that does not fit the chain."""
+    try:
+        at, fields = datetime.fromisoformat(row["at"]), dict(json.loads(row["fields"]))
+    except (ValueError, TypeError):
+        at, fields = _EPOCH, {"unreadable": "this row was changed"}
+    return AuditEvent(**{**row, "at": at, "fields": fields})
+
+
+def of_event(sealed: AuditEvent) -> dict[str, Any]:
+    fields = json.dumps(dict(sealed.fields), sort_keys=True)
+    return {**asdict(sealed), "at": sealed.at.isoformat(timespec="milliseconds"), "fields": fields}

@@ -1,0 +1,112 @@
+"""The tables. Times are integer milliseconds since 1970 in UTC, so that both databases keep and compare them alike."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+
+REVISION = "0001"
+"""The newest migration; a test keeps it in step with `migrations/`."""
+
+metadata = MetaData()
+
+work = Table(
+    "work",
+    metadata,
+    Column("credential", String(200), primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("generation", BigInteger, nullable=False, server_default="1"),
+    Column("claimed_generation", BigInteger, nullable=False, server_default="0"),
+    Column("owner", String(200)),
+    Column("token", String(64)),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("order_value", String(200)),
+    Column("order_foreign", Boolean, nullable=False, server_default="0"),
+    Index("work_due", "owner", "priority", "due_at"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("credential", String(200), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("account", String(500), nullable=False),
+    Column("slot", String(20)),
+    Column("sha256", String(64)),
+    Column("hmsl_hash", String(64)),
+    Column("minted_at", BigInteger),
+    Column("proven_at", BigInteger),
+    Column("published_at", BigInteger),
+    Column("version", String(100)),
+    Column("replaced_at", BigInteger),
+    Column("first_401_at", BigInteger),
+    Column("dead_at", BigInteger),
+    Column("seen", Text, nullable=False, server_default=""),
+    Column("unprovable", Text, nullable=False, server_default=""),
+    Column("proof", Text, nullable=False, server_default=""),
+    Column("lost", Boolean, nullable=False, server_default="0"),
+    Column("probes", Integer, nullable=False, server_default="0"),
+    Column("probe_again_at", BigInteger),
+    Index("keys_fingerprint", "fingerprint"),
+    Index("keys_sha256", "sha256"),
+    Index("keys_hmsl_hash", "hmsl_hash"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("credential", String(200), nullable=False),
+    Column("account", String(500), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("slot", String(20)),
+    Column("reason", String(40), nullable=False),
+    Column("mode", String(20), nullable=False),
+    Column("source", String(100), nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("reported_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("contained_at", BigInteger),
+    Column("regenerate_refused", Boolean, nullable=False, server_default="0"),
+    Column("revoked_at", BigInteger),
+    Column("dead_at", BigInteger),
+    Index("incidents_credential", "credential", "state"),
+    Index("incidents_fingerprint", "fingerprint"),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("operation", String(64), primary_key=True),
+    Column("credential", String(200), nullable=False),
+    Column("step", String(40), nullable=False),
+    Column("slot", String(20)),
+    Column("fingerprint", String(64)),
+    Column("reason", String(40), nullable=False),
+    Column("because", Text, nullable=False),
+    Column("heals", Boolean, nullable=False, server_default="0"),
+    Column("at", BigInteger, nullable=False),
+    Column("outcome", Text),
+    Column("outcome_at", BigInteger),
+    Index("intents_credential", "credential", "outcome", "at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("event", String(60), nullable=False),
+    Column("credential", String(200), nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("audit_credential", "credential", "seq"),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("events", BigInteger, nullable=False),
+    Column("head", String(64), nullable=False),
+)
