@@ -1,0 +1,102 @@
+"""The wire: a call under `sent_once` reaches it at most once, whatever azure-core, a policy or aiohttp would do, and all has a bound.
+
+Measured (azure-core 1.41, aiohttp 3.14): with the defaults a regenerateKey answered 503 after its effect is sent again and mints twice;
+with `retry_total=0` aiohttp itself still sends a PUT twice when the connection drops; Key Vault's challenge policy sends again after any
+401.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import aiohttp
+from azure.core.exceptions import ServiceResponseTimeoutError
+from azure.core.pipeline.transport import AioHttpTransport
+
+from rotator.core.faults import Ambiguous, Denied, Rejected
+
+CONNECT_TIMEOUT_S = 5
+REQUEST_TIMEOUT_S = 15
+"""From the first byte asked to the last one answered. azure-core waits 300 s to connect and 300 s for each byte, and has no whole."""
+PAUSE_MAX_S = 2
+"""azure-core sleeps as long as a Retry-After says, between two tries of a token and two looks at a long operation."""
+LOGIN_TROUBLE = "sign in (`az login`), or set `identity:` in the settings"
+
+
+@dataclass(slots=True)
+class _Ticket:
+    what: str
+    status: int | None = None
+    sent: bool = False
+
+
+_ticket: ContextVar[_Ticket | None] = ContextVar("ticket", default=None)
+
+
+@contextlib.contextmanager
+def sent_once(what: str) -> Iterator[None]:
+    """Inside, one authorised request with a body may go on the wire; a second one raises instead of being sent."""
+    before = _ticket.set(_Ticket(what))
+    try:
+        yield
+    finally:
+        _ticket.reset(before)
+
+
+class SendOnceTransport(AioHttpTransport):  # type: ignore[misc]  # the base is loaded lazily, so untyped
+    """azure-core's transport, with the ticket looked at below every policy, and with bounds.
+
+    Token requests and Key Vault's challenge leg carry no effect.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        """Timeouts stand here: those of a client are ignored once it is handed a transport."""
+        super().__init__(session=session, session_owner=False, connection_timeout=CONNECT_TIMEOUT_S, read_timeout=request_timeout_s)
+        self._request_timeout_s = request_timeout_s
+
+    async def send(self, request: Any, **config: Any) -> Any:
+        ticket = _ticket.get()
+        if ticket is None or not _carries_an_effect(request):
+            return await self._sent(request, config)
+        if ticket.sent:
+            _refuse_to_send_again(ticket)
+        ticket.sent = True
+        response = await self._sent(request, config)
+        ticket.status = response.status_code
+        return response
+
+    async def _sent(self, request: Any, config: dict[str, Any]) -> Any:
+        """The whole exchange in time: the wait for a name, for a connection, and an answer that drips in byte by byte."""
+        try:
+            async with asyncio.timeout(self._request_timeout_s):
+                return await super().send(request, **config)
+        except TimeoutError as error:
+            raise ServiceResponseTimeoutError("not answered in time", error=error) from error
+
+    async def sleep(self, duration: float) -> None:
+        await super().sleep(min(duration, PAUSE_MAX_S))
+
+
+def _carries_an_effect(request: Any) -> bool:
+    return request.method in ("POST", "PUT", "PATCH", "DELETE") and "Authorization" in request.headers
+
+
+def _refuse_to_send_again(ticket: _Ticket) -> NoReturn:
+    if ticket.status == 401:
+        raise Denied(f"{ticket.what}: 401", remedy=LOGIN_TROUBLE)
+    if ticket.status is not None and ticket.status < 500:
+        raise Rejected(f"{ticket.what}: {ticket.status}")
+    raise Ambiguous(f"{ticket.what}: no answer, and a policy would have sent it again")
+
+
+async def never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """aiohttp sends GET, PUT and DELETE again by itself after a dropped connection; an error of another class stops it."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        raise aiohttp.ClientConnectionError(type(error).__name__) from error

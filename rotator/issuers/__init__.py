@@ -1,0 +1,1 @@
+"""The services that make keys. One file each; they fulfil the engine's `Issuer` and `DataPlane`."""
