@@ -1,0 +1,323 @@
+"""What may stand in the settings, and what it means in the core's words. The JSON schema is made from these types."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from rotator.core.credential import Credential, Dependent, Secret
+from rotator.core.policy import Mode, Policy, Unprovable, Window
+from rotator.core.template import MARK, Template
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = r"^\d+(\.\d+)?[smhd]$"
+_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|vault:https://.+/secrets/[^/]+)$"
+_ACCOUNT = (
+    r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\.[Cc]ognitive[Ss]ervices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*$"
+)
+LONGEST = timedelta(days=36_500)
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+def _fits(pattern: str, value: str) -> bool:
+    """Whether all of `value` is of the form: `$` alone would let a new line at its end pass."""
+    return re.fullmatch(pattern.removeprefix("^").removesuffix("$"), value) is not None
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _fits(_DURATION, value):
+        raise PydanticCustomError("duration", "not a duration; write a number and a unit, like 90s, 15m, 24h or 30d")
+    seconds = float(value[:-1]) * timedelta(**{_UNITS[value[-1]]: 1}).total_seconds()
+    if seconds > LONGEST.total_seconds():
+        raise PydanticCustomError("duration", "longer than any key will live")
+    return timedelta(seconds=seconds)
+
+
+def _reference(value: object) -> str:
+    if not isinstance(value, str) or not _fits(_REFERENCE, value):
+        hint = "not a reference; a secret is never written here: use env:NAME, file:/path or vault:https://VAULT/secrets/NAME"
+        raise PydanticCustomError("reference", hint)
+    return value
+
+
+def _pattern(pattern: str, hint: str) -> BeforeValidator:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not _fits(pattern, value):
+            raise PydanticCustomError("form", hint)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _https(value: object) -> str:
+    if not isinstance(value, str) or urlsplit(value).scheme != "https" or not urlsplit(value).hostname:
+        raise PydanticCustomError("https", "not an https:// URL")
+    return value.rstrip("/")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["24h"]})]
+Reference = Annotated[str, BeforeValidator(_reference), WithJsonSchema({"type": "string", "pattern": _REFERENCE})]
+Url = Annotated[str, BeforeValidator(_https), WithJsonSchema({"type": "string", "pattern": "^https://"})]
+AccountId = Annotated[
+    str,
+    _pattern(
+        _ACCOUNT, "not a resource id of the form /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/NAME"
+    ),
+    WithJsonSchema({"type": "string", "pattern": _ACCOUNT}),
+]
+Name = Annotated[
+    str, _pattern(_NAME, "not a name: letters, digits, '.', '_' and '-'"), WithJsonSchema({"type": "string", "pattern": _NAME})
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise PydanticCustomError("positive", "must be longer than nothing")
+    return value
+
+
+class CustomCloud(_Strict):
+    """A cloud of your own: a private one, a proxy before Azure, or an emulator."""
+
+    authority: Url
+    resource_manager: Url
+    audience: Url
+    ca_file: str | None = None
+    verify_challenge_resource: bool = True
+
+
+class ClientSecretIdentity(_Strict):
+    """A service principal with a secret."""
+
+    tenant: str
+    client: str
+    secret: Reference
+
+
+class CustomIdentity(_Strict):
+    client_secret: ClientSecretIdentity
+
+
+class WindowSettings(_Strict):
+    """When scheduled rotations may start."""
+
+    opens: str
+    for_: Duration = Field(alias="for")
+    zone: str = "UTC"
+
+    @field_validator("opens")
+    @classmethod
+    def _cron(cls, value: str) -> str:
+        try:
+            if len(value.split()) != 5:
+                raise CronSimError("five fields")
+            CronSim(value, datetime(2026, 1, 1))  # noqa: DTZ001  # only parsed
+        except CronSimError as error:
+            raise PydanticCustomError("cron", "not a cron expression of five fields, like '0 9 * * 1-5'") from error
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise PydanticCustomError("zone", "not a time zone of the IANA database, like Europe/Berlin") from error
+        return value
+
+
+class _Policies(_Strict):
+    cryptoperiod: Duration | None = None
+    overlap: Duration | None = None
+    grace: Duration | None = None
+    on_compromise: Mode | None = None
+    drain_deadline: Duration | None = None
+    window: WindowSettings | None = None
+    unprovable: Unprovable | None = None
+
+    @field_validator("cryptoperiod", "drain_deadline")
+    @classmethod
+    def _some(cls, value: timedelta | None) -> timedelta | None:
+        return value if value is None else _positive(value)
+
+
+class DependentSettings(BaseModel):
+    """Something that runs on the key; what it needs besides its kind depends on the kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    kind: str
+    name: str | None = None
+
+
+class CredentialSettings(_Policies):
+    """One account's key as one vault secret."""
+
+    name: Name
+    account: AccountId
+    secret: Url
+    format: str = MARK
+    dependents: list[DependentSettings] = []
+
+    @field_validator("secret")
+    @classmethod
+    def _secret(cls, value: str) -> str:
+        _secret_of(value)
+        return value
+
+    @field_validator("format")
+    @classmethod
+    def _format(cls, value: str) -> str:
+        if value.count(MARK) != 1 or Template(text=value).extract(Template(text=value).fill("k", None)) != "k":
+            raise PydanticCustomError("format", "must hold {key} exactly once; in JSON in a text field of an object")
+        return value
+
+
+class AlertSettings(_Strict):
+    """A sender of leak alerts."""
+
+    secret: Reference | None = None
+    token: Reference | None = None
+
+
+class WebSettings(_Strict):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
+    operator_token: Reference | None = None
+
+
+class LimitSettings(_Strict):
+    """Bounds: how much at once, how many compromises an hour before a person is asked, how long one request may take."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 32
+    compromises_per_hour: Annotated[int, Field(ge=1, strict=True)] = 20
+    request_timeout: Duration = timedelta(seconds=15)
+
+    @field_validator("request_timeout")
+    @classmethod
+    def _some(cls, value: timedelta) -> timedelta:
+        return _positive(value)
+
+
+NAMED, OWN = "<a name>", "<of your own>"
+"""The two spellings of a cloud or an identity, as they stand in a path of an error; no key is written so."""
+
+
+def _spelling(value: object) -> str:
+    return NAMED if isinstance(value, str) else OWN
+
+
+CloudSetting = Annotated[
+    Annotated[Literal["public", "usgov", "china"], Tag(NAMED)] | Annotated[CustomCloud, Tag(OWN)],
+    Discriminator(_spelling),
+]
+IdentitySetting = Annotated[
+    Annotated[Literal["default", "managed-identity", "workload", "azure-cli"], Tag(NAMED)] | Annotated[CustomIdentity, Tag(OWN)],
+    Discriminator(_spelling),
+]
+AlertSource = Literal["github", "github-partner", "gitguardian", "vault-radar", "event-grid", "azure-monitor", "defender", "signed"]
+
+
+class Settings(_Strict):
+    """rotator's settings."""
+
+    model_config = ConfigDict(title="rotator settings")
+
+    cloud: CloudSetting = "public"
+    identity: IdentitySetting = "default"
+    ledger: str = "sqlite:///rotator.db"
+    defaults: _Policies = _Policies()
+    credentials: list[CredentialSettings] = []
+    alerts: dict[AlertSource, AlertSettings] = {}
+    web: WebSettings = WebSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @field_validator("ledger")
+    @classmethod
+    def _ledger(cls, value: str) -> str:
+        if not _fits(r"sqlite:///.+|postgresql://.+", value):
+            raise PydanticCustomError("ledger", "not a ledger's address: write sqlite:///path/to/rotator.db")
+        if urlsplit(value).password:
+            raise PydanticCustomError("ledger", "a password is never written here; use a service file or the environment of libpq")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Settings":
+        problems = list(_contradictions(self))
+        if problems:
+            raise PydanticCustomError("whole", "{problems}", {"problems": "\n".join(problems)})
+        return self
+
+    def credential_list(self) -> list[Credential]:
+        """The credentials in the core's words, each with the defaults that it does not override."""
+        return [_credential(one, self.defaults) for one in self.credentials]
+
+
+# --- to the core's words --------------------------------------------------------------------------------------------------
+
+
+def _credential(one: CredentialSettings, defaults: _Policies) -> Credential:
+    return Credential(
+        name=one.name,
+        account=one.account,
+        secret=_secret_of(one.secret),
+        policy=_policy(one, defaults),
+        dependents=tuple(_dependent(each, number) for number, each in enumerate(one.dependents, 1)),
+        template=Template(text=one.format),
+    )
+
+
+def _policy(one: _Policies, defaults: _Policies) -> Policy:
+    said = {}
+    for name in _Policies.model_fields:
+        value = getattr(one, name) if name in one.model_fields_set else getattr(defaults, name)
+        if isinstance(value, WindowSettings):
+            value = Window(opens=value.opens, length=value.for_, zone=value.zone)
+        if value is not None or name == "window":
+            said[name] = value
+    return Policy(**said)
+
+
+def _dependent(one: DependentSettings, number: int) -> Dependent:
+    parameters = {name: str(value) for name, value in (one.model_extra or {}).items()}
+    return Dependent(name=one.name or f"{one.kind}-{number}", kind=one.kind, parameters=parameters)
+
+
+def _secret_of(url: str) -> Secret:
+    """The vault's base URL, and the secret's name: the last path part, after `secrets`."""
+    base, _, name = url.rpartition("/secrets/")
+    if not base or not _fits(r"[0-9A-Za-z-]{1,127}", name) or urlsplit(url).query or urlsplit(url).fragment:
+        hint = "not a secret's URL without a version: https://VAULT.vault.azure.net/secrets/NAME"
+        raise PydanticCustomError("secret", hint)
+    return Secret(vault=base, name=name)
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    for number, one in enumerate(settings.credentials):
+        policy = _policy(one, settings.defaults)
+        if policy.overlap >= policy.cryptoperiod:
+            yield f"credentials[{number}]: overlap is not shorter than cryptoperiod, so no rotation could end before the next"
+        names = [_dependent(each, place).name for place, each in enumerate(one.dependents, 1)]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"credentials[{number}].dependents: two are named {name!r}; each needs a `name` of its own"

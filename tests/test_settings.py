@@ -1,0 +1,559 @@
+"""The settings as a contract: what is written in them, and for every mistake its path, its line and what would be right; all at once."""
+
+import json
+import secrets
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from rotator.core.credential import Secret
+from rotator.core.policy import Mode, Policy, Unprovable, Window
+from rotator.settings import Settings, SettingsError, load, parse, schema
+
+CONFIG = Path(__file__).parent.parent / "config"
+ACCOUNTS = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts"
+CONTRACT = f"""\
+cloud: public
+identity: default
+ledger: sqlite:///rotator.db
+defaults: {{cryptoperiod: 30d, overlap: 24h, grace: 4h, on_compromise: drain, drain_deadline: 2m, window: null}}
+credentials:
+  - name: chat-prod
+    account: {ACCOUNTS}/chat-prod
+    secret: https://kv-prod.vault.azure.net/secrets/chat-prod-key
+    cryptoperiod: 7d     # any default can be set here
+    dependents: [{{kind: app-service, site: /subscriptions/s/sites/chat-api, setting: OPENAI_API_KEY}}]
+alerts: {{github: {{secret: env:GITHUB_WEBHOOK_SECRET, token: env:GITHUB_TOKEN}}}}
+web: {{host: 127.0.0.1, port: 8080, operator_token: env:ROTATOR_OPERATOR_TOKEN}}
+limits: {{concurrency: 32, compromises_per_hour: 20}}
+"""
+ONE = f"""\
+credentials:
+  - name: chat
+    account: {ACCOUNTS}/chat
+    secret: https://kv.vault.azure.net/secrets/chat-key
+"""
+OWN_CLOUD = """\
+cloud:
+  authority: https://login.example/
+  resource_manager: https://management.example
+  audience: https://management.example
+  ca_file: ca.pem
+  verify_challenge_resource: false
+"""
+
+
+def errors(text: str) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        parse(text, "rotator.yaml")
+    assert refused.value.source == "rotator.yaml"
+    assert refused.value.errors
+    return refused.value.errors
+
+
+def error(text: str) -> str:
+    """The only error there is."""
+    (one,) = errors(text)
+    return one
+
+
+def only(settings: Settings) -> Any:
+    (one,) = settings.credential_list()
+    return one
+
+
+# --- what is right ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_contract_loads() -> None:
+    settings = parse(CONTRACT, "rotator.yaml")
+    one = only(settings)
+    assert (one.name, one.account) == ("chat-prod", f"{ACCOUNTS}/chat-prod")
+    assert one.secret == Secret(vault="https://kv-prod.vault.azure.net", name="chat-prod-key")
+    assert one.policy == Policy(cryptoperiod=timedelta(days=7))
+    assert [(each.name, each.kind) for each in one.dependents] == [("app-service-1", "app-service")]
+    assert one.dependents[0].parameters == {"site": "/subscriptions/s/sites/chat-api", "setting": "OPENAI_API_KEY"}
+    assert (settings.web.host, settings.web.port, settings.limits.concurrency) == ("127.0.0.1", 8080, 32)
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n", "null\n", "{}\n"])
+def test_an_empty_file_means_the_defaults(text: str) -> None:
+    settings = parse(text, "rotator.yaml")
+    assert (settings.cloud, settings.identity, settings.ledger) == ("public", "default", "sqlite:///rotator.db")
+    assert settings.credential_list() == []
+    assert settings.limits.request_timeout == timedelta(seconds=15)
+
+
+def test_what_is_not_said_is_the_policy_of_the_design() -> None:
+    assert only(parse(ONE, "x")).policy == Policy()
+
+
+def test_a_default_holds_for_all_and_is_overridden_by_one() -> None:
+    text = (
+        "defaults: {overlap: 2h, grace: 1h, on_compromise: cut, unprovable: accept}\n"
+        + ONE
+        + "    grace: 90s\n    on_compromise: contain\n"
+    )
+    policy = only(parse(text, "x")).policy
+    assert (policy.overlap, policy.grace) == (timedelta(hours=2), timedelta(seconds=90))
+    assert (policy.on_compromise, policy.unprovable) == (Mode.CONTAIN, Unprovable.ACCEPT)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("24h", timedelta(hours=24)),
+        ("30d", timedelta(days=30)),
+        ("1.5h", timedelta(minutes=90)),
+        ("0s", timedelta(0)),
+    ],
+)
+def test_a_duration_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
+    assert parse(f"defaults: {{grace: {text}}}", "x").defaults.grace == length
+
+
+@pytest.mark.parametrize("text", ["7", "1w", "1 h", "-1h", "h", "''", "1h30m", "null-ish", "[1h]", "{h: 1}", "1e3s", "+1h", "24H"])
+def test_anything_else_is_no_duration(text: str) -> None:
+    assert error(f"defaults:\n  overlap: {text}\n") == (
+        "defaults.overlap (line 2): not a duration; write a number and a unit, like 90s, 15m, 24h or 30d"
+    )
+
+
+@pytest.mark.parametrize("name", ["cryptoperiod", "drain_deadline"])
+def test_a_period_of_nothing_is_refused(name: str) -> None:
+    assert error(f"defaults: {{{name}: 0s}}") == f"defaults.{name} (line 1): must be longer than nothing"
+
+
+@pytest.mark.parametrize("digits", [20, 400])
+def test_a_duration_without_end_is_refused(digits: int) -> None:
+    assert "longer than any key will live" in error(f"defaults: {{cryptoperiod: {'9' * digits}d}}")
+
+
+def test_a_window_is_a_cron_expression_a_length_and_a_zone() -> None:
+    text = 'defaults: {window: {opens: "0 9 * * 1-5", for: 7h, zone: Europe/Berlin}}\n' + ONE
+    assert only(parse(text, "x")).policy.window == Window(opens="0 9 * * 1-5", length=timedelta(hours=7), zone="Europe/Berlin")
+    other = text + '    window: {opens: "0 2 * * *", for: 2h}\n'
+    assert only(parse(other, "x")).policy.window == Window(opens="0 2 * * *", length=timedelta(hours=2), zone="UTC")
+
+
+@pytest.mark.parametrize(
+    ("window", "place", "says"),
+    [
+        ("{opens: nine, for: 7h}", "opens", "not a cron expression of five fields"),
+        ('{opens: "0 25 * * *", for: 7h}', "opens", "not a cron expression"),
+        ('{opens: "0 0 30 2 *", for: 7h}', "opens", "not a cron expression"),
+        ('{opens: "0 9 * * *", for: long}', "for", "not a duration"),
+        ('{opens: "0 9 * * *", for: 7h, zone: Mars/Base}', "zone", "IANA"),
+        ('{opens: "0 9 * * *", for: 7h, zone: ../../etc/passwd}', "zone", "IANA"),
+        ('{opens: "0 9 * * *"}', "for", "is missing"),
+        ("{for: 7h}", "opens", "is missing"),
+        ('{opens: "0 9 * * *", for: 7h, fro: 1h}', "fro", "did you mean 'for'?"),
+    ],
+)
+def test_a_window_that_is_wrong_says_where(window: str, place: str, says: str) -> None:
+    found = error(f"defaults:\n  window: {window}\n")
+    assert found.startswith(f"defaults.window.{place} (line 2): ")
+    assert says in found
+
+
+def test_a_cloud_is_a_name_or_a_description() -> None:
+    for name in ("public", "usgov", "china"):
+        assert parse(f"cloud: {name}", "x").cloud == name
+    cloud: Any = parse(OWN_CLOUD, "x").cloud
+    assert (cloud.authority, cloud.resource_manager) == ("https://login.example", "https://management.example")
+    assert (cloud.ca_file, cloud.verify_challenge_resource) == ("ca.pem", False)
+
+
+def test_a_cloud_that_is_wrong_says_everything_that_is() -> None:
+    assert error("cloud: publc") == "cloud (line 1): must be one of 'public', 'usgov' or 'china'"
+    found = errors("cloud:\n  authority: http://login.example\n  audienc: https://a\n")
+    assert "cloud.authority (line 2): not an https:// URL" in found
+    assert "cloud.audienc (line 3): unknown key; did you mean 'audience'?" in found
+    assert any(one.startswith("cloud.resource_manager ") and one.endswith("is missing") for one in found)
+
+
+@pytest.mark.parametrize("name", ["default", "managed-identity", "workload", "azure-cli"])
+def test_an_identity_is_a_name(name: str) -> None:
+    assert parse(f"identity: {name}", "x").identity == name
+
+
+def test_an_identity_is_a_service_principal_with_a_reference() -> None:
+    identity: Any = parse("identity: {client_secret: {tenant: t, client: c, secret: env:SECRET}}", "x").identity
+    assert (identity.client_secret.tenant, identity.client_secret.client, identity.client_secret.secret) == ("t", "c", "env:SECRET")
+
+
+def test_an_identity_that_is_wrong_says_where() -> None:
+    assert "must be one of 'default', 'managed-identity'" in error("identity: me")
+    found = errors("identity:\n  client_secret:\n    tenant: t\n    cliend: c\n    secret: env:A\n")
+    assert "identity.client_secret.cliend (line 4): unknown key; did you mean 'client'?" in found
+    assert any(one.startswith("identity.client_secret.client ") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("url", "vault", "name"),
+    [
+        ("https://kv.vault.azure.net/secrets/chat-key", "https://kv.vault.azure.net", "chat-key"),
+        ("https://kv.vault.azure.net/secrets/chat-key/", "https://kv.vault.azure.net", "chat-key"),
+        ("https://proxy.example:8443/kv-1/secrets/K", "https://proxy.example:8443/kv-1", "K"),
+        ("https://proxy.example/a/b/secrets/secrets", "https://proxy.example/a/b", "secrets"),
+        ("https://proxy.example/secrets/secrets/K", "https://proxy.example/secrets", "K"),
+    ],
+)
+def test_a_secret_is_any_vaults_url_with_or_without_a_path_before_it(url: str, vault: str, name: str) -> None:
+    text = ONE.replace("https://kv.vault.azure.net/secrets/chat-key", url)
+    assert only(parse(text, "x")).secret == Secret(vault=vault, name=name)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://kv.vault.azure.net/secrets/chat-key",
+        "https://kv.vault.azure.net/secrets/chat-key/0123456789",
+        "https://kv.vault.azure.net/keys/chat-key",
+        "https://kv.vault.azure.net/secrets/",
+        "https://kv.vault.azure.net/secrets/a_b",
+        "https://kv.vault.azure.net/secrets/a?api-version=1",
+        "https://kv.vault.azure.net/secrets/a#x",
+        "https:///secrets/a",
+        "https://[::1",
+        "kv.vault.azure.net/secrets/a",
+        "7",
+        "[a]",
+    ],
+)
+def test_anything_else_is_no_secrets_url(url: str) -> None:
+    found = error(ONE.replace("https://kv.vault.azure.net/secrets/chat-key", url))
+    assert found.startswith("credentials[0].secret (line 4): ")
+    assert "URL" in found
+
+
+@pytest.mark.parametrize("account", ["chat", "/subscriptions/s/resourceGroups/rg", ACCOUNTS, f"{ACCOUNTS}/a/b", "7", f"{ACCOUNTS}/ä"])
+def test_anything_else_is_no_account(account: str) -> None:
+    found = error(ONE.replace(f"{ACCOUNTS}/chat", account))
+    assert found.startswith("credentials[0].account (line 3): not a resource id of the form /subscriptions/")
+
+
+@pytest.mark.parametrize("name", ["x y", "-x", "''", "x" * 101, "ü", "7.5", "a/b"])
+def test_a_name_is_made_of_plain_characters(name: str) -> None:
+    found = error(ONE.replace("name: chat", f"name: {name}"))
+    assert found == "credentials[0].name (line 2): not a name: letters, digits, '.', '_' and '-'"
+
+
+def test_the_form_of_a_value_holds_the_key_exactly_once() -> None:
+    assert only(parse(ONE + '    format: "Endpoint=https://e/;Key={key}"\n', "x")).template.extract("Endpoint=https://e/;Key=abc") == "abc"
+    for wrong in ("none", "{key}{key}", "''"):
+        found = error(ONE + f"    format: '{wrong}'\n" if wrong != "''" else ONE + "    format: ''\n")
+        assert found.startswith("credentials[0].format (line 5): must hold ")
+
+
+def test_dependents_of_one_kind_are_numbered_and_may_be_named() -> None:
+    text = ONE + "    dependents: [{kind: aks}, {kind: aks, name: batch}, {kind: aks}]\n"
+    assert [one.name for one in only(parse(text, "x")).dependents] == ["aks-1", "batch", "aks-3"]
+
+
+# --- secrets are references -------------------------------------------------------------------------------------------------
+
+PLACES = {
+    "identity": "identity: {client_secret: {tenant: t, client: c, secret: %s}}",
+    "alert": "alerts: {github: {secret: %s}}",
+    "token": "alerts: {github: {token: %s}}",
+    "web": "web: {operator_token: %s}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
+@pytest.mark.parametrize("reference", ["env:NAME", "env:_n1", "file:/run/secrets/x", "vault:https://kv.vault.azure.net/secrets/x"])
+def test_a_secret_is_a_reference(place: str, reference: str) -> None:
+    parse(place % reference, "x")
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
+@pytest.mark.parametrize(
+    "shape", ["{}", "env:{} x", "env: {}", "file:{}", "vault:http://{}", "'{{secret: {}}}'", "ENV:{}", "[{}]", "{{value: {}}}", "env:1{}"]
+)
+def test_a_literal_secret_is_an_error_that_does_not_repeat_it(place: str, shape: str) -> None:
+    literal = "s" + secrets.token_urlsafe(24).replace("-", "x").replace("_", "x")
+    found = errors("\n" + place % (f'"{shape.format(literal)}"' if shape[0] not in "['{" else shape.format(literal)))
+    assert literal not in "\n".join(found)
+    assert any("(line 2): not a reference" in one and "env:NAME, file:/path or vault:" in one for one in found)
+
+
+def test_a_literal_secret_anywhere_else_is_not_repeated_either() -> None:
+    """Put where it does not belong: as a value of every field there is."""
+    literal = secrets.token_hex(16)
+    for text in (
+        f"cloud: {literal}",
+        f"identity: '{literal}'",
+        f"ledger: mysql://u:{literal}@h/x",
+        f"defaults: {{overlap: {literal}, on_compromise: '{literal}', window: {{opens: '{literal}', for: 1h, zone: '{literal}'}}}}",
+        f"credentials: [{{name: ' {literal}', account: '{literal}', secret: '{literal}', format: '{literal}', dependents: '{literal}'}}]",
+        f"web: {{host: h, port: '{literal}'}}",
+        f"limits: '{literal}'",
+        f"alerts: {{github: '{literal}'}}",
+        f"credentials: '{literal}'",
+        f"- '{literal}'",
+        f"cloud: [{literal}\n",
+        f"cloud: '{literal}\n",
+    ):
+        assert literal not in "\n".join(errors(text)), text.replace(literal, "…")
+
+
+# --- every error at once, with its place -----------------------------------------------------------------------------------
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    found = errors(f"""\
+cloud: publc
+defaults:
+  overlap: soon
+credentials:
+  - name: chat
+    account: {ACCOUNTS}/chat
+    secret: https://kv.vault.azure.net/secrets/chat-key
+  - name: chat
+    account: {ACCOUNTS}/CHAT
+    secret: https://KV.vault.azure.net/secrets/chat-key/
+    cryptoperid: 7d
+  - name: third one
+limits: {{concurrency: 0}}
+""")
+    wanted = [
+        "cloud (line 1): must be one of",
+        "defaults.overlap (line 3): not a duration",
+        "credentials[1].cryptoperid (line 11): unknown key; did you mean 'cryptoperiod'?",
+        "credentials[1].name: the same as credentials[0].name; each needs its own",
+        "credentials[1].account: the same as credentials[0].account; two rotations of one would kill each other's keys",
+        "credentials[1].secret: the same as credentials[0].secret; two rotations of one would kill each other's keys",
+        "credentials[2].name (line 12): not a name",
+        "credentials[2].account (line 12): is missing",
+        "credentials[2].secret (line 12): is missing",
+        "limits.concurrency (line 13): ",
+    ]
+    assert len(found) == len(wanted)
+    for want in wanted:
+        assert sum(one.startswith(want) for one in found) == 1, want
+
+
+UNKNOWN = {
+    "at the top": ("credential: []", "credential", 1, "credentials"),
+    "in the cloud": (OWN_CLOUD + "  ca_fil: x\n", "cloud.ca_fil", 7, "ca_file"),
+    "in the identity": (
+        "identity: {client_secret: {tenant: t, client: c, secret: env:A, tenat: x}}",
+        "identity.client_secret.tenat",
+        1,
+        "tenant",
+    ),
+    "in the defaults": ("defaults:\n  overlapp: 1h\n", "defaults.overlapp", 2, "overlap"),
+    "in a window": ('defaults: {window: {opens: "0 9 * * *", for: 1h, zon: UTC}}', "defaults.window.zon", 1, "zone"),
+    "in a credential": (ONE + "    dependent: []\n", "credentials[0].dependent", 5, "dependents"),
+    "in a credential's window": (
+        ONE + '    window: {opens: "0 9 * * *", for: 1h, open: 1}\n',
+        "credentials[0].window.open",
+        5,
+        "opens",
+    ),
+    "in an alert's sender": ("alerts:\n  github:\n    tokn: env:A\n", "alerts.github.tokn", 3, "token"),
+    "in the web": ("web: {prot: 80}", "web.prot", 1, "port"),
+    "in the limits": ("limits: {concurency: 3}", "limits.concurency", 1, "concurrency"),
+}
+
+
+@pytest.mark.parametrize(("text", "path", "line", "near"), UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, path: str, line: int, near: str) -> None:
+    assert error(text) == f"{path} (line {line}): unknown key; did you mean {near!r}?"
+
+
+def test_an_unknown_key_that_is_near_to_none_is_told_what_there_is() -> None:
+    found = error("web: {zzz: 1}")
+    assert found == "web.zzz (line 1): unknown key; known here: host, operator_token, port"
+
+
+def test_an_unknown_sender_of_alerts_is_told_who_there_is() -> None:
+    found = error("alerts: {gitlab: {secret: env:A}}")
+    assert "alerts.gitlab" in found
+    assert "'github'" in found
+    assert "'signed'" in found
+
+
+def test_of_two_names_that_differ_in_case_alone_one_is_too_many() -> None:
+    found = errors(ONE + ONE.split("\n", 1)[1].replace("name: chat", "name: Chat"))
+    assert len(found) == 3
+
+
+def test_a_credential_that_lacks_everything_is_told_all_of_it() -> None:
+    found = errors("credentials:\n  - {}\n")
+    assert found == [f"credentials[0].{name} (line 2): is missing" for name in ("name", "account", "secret")]
+
+
+def test_settings_that_contradict_themselves_are_refused() -> None:
+    text = ONE + "    cryptoperiod: 1d\n    overlap: 24h\n    dependents: [{kind: aks, name: x}, {kind: app-service, name: x}]\n"
+    found = errors(text)
+    assert "credentials[0]: overlap is not shorter than cryptoperiod, so no rotation could end before the next" in found
+    assert "credentials[0].dependents: two are named 'x'; each needs a `name` of its own" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("web: {port: 70000}", "web.port (line 1)"),
+        ("web: {port: -1}", "web.port (line 1)"),
+        ("limits: {concurrency: 0}", "limits.concurrency (line 1)"),
+        ("limits: {concurrency: 1001}", "limits.concurrency (line 1)"),
+        ("limits: {compromises_per_hour: 0}", "limits.compromises_per_hour (line 1)"),
+        ("ledger: mysql://x", "ledger (line 1)"),
+        ("ledger: sqlite:///", "ledger (line 1)"),
+        ("defaults: {on_compromise: kill}", "defaults.on_compromise (line 1)"),
+        ("defaults: {unprovable: maybe}", "defaults.unprovable (line 1)"),
+        ("credentials: {a: b}", "credentials (line 1)"),
+        ("credentials: [7]", "credentials[0] (line 1)"),
+        ("defaults: []", "defaults (line 1)"),
+        (ONE + "    dependents: [{name: x}]\n", "credentials[0].dependents[0].kind (line 5)"),
+    ],
+)
+def test_a_value_out_of_its_bounds_says_where(text: str, path: str) -> None:
+    assert error(text).startswith(f"{path}: ")
+
+
+# --- what is no settings at all ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["- a\n", "abc", "7", "true", "[]"])
+def test_settings_are_a_mapping(text: str) -> None:
+    assert "mapping" in error(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("cloud: [\n", "line 2"),
+        ("cloud:\n\t- x", "line 2"),
+        ("a: b: c\n", "line 1"),
+        ("cloud: 'x\n", "line"),
+        ("cloud: *nobody\n", "line 1"),
+        ("cloud: public\n---\ncloud: usgov\n", "line 2"),
+        ("cloud: !!python/object/apply:os.system ['true']\n", "line 1"),
+        ("cloud: !own x\n", "line 1"),
+        ("%YAML 9.9\n---\ncloud: public\n", ""),
+    ],
+)
+def test_what_is_not_yaml_says_where(text: str, place: str) -> None:
+    found = error(text)
+    assert "not YAML" in found
+    assert place in found
+
+
+def test_a_key_that_stands_twice_is_refused_because_yaml_would_take_the_last() -> None:
+    assert error("cloud: public\ncloud: usgov\n") == "line 2, column 1: not YAML: the key 'cloud' stands twice"
+    assert "line 5" in error(ONE + "    name: other\n")
+
+
+@pytest.mark.parametrize("junk", ["\x00\x01", "cloud: \x07", "\x7fELF\x02"])
+def test_control_characters_are_not_yaml(junk: str) -> None:
+    assert "not YAML" in error(junk)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    for junk in (b"\xff\xfe\x00c", b"cloud: \xe9\n", b"\x80"):
+        path = tmp_path / "rotator.yaml"
+        path.write_bytes(junk)
+        with pytest.raises(SettingsError) as refused:
+            load(path)
+        assert "UTF-8" in refused.value.errors[0]
+
+
+def test_a_file_that_cannot_be_read_says_why_and_what_to_type(tmp_path: Path) -> None:
+    for path, why in ((tmp_path / "none.yaml", "No such file"), (tmp_path, "directory")):
+        with pytest.raises(SettingsError) as refused:
+            load(path)
+        assert why in refused.value.errors[0]
+        assert "--config FILE" in refused.value.errors[0]
+        assert refused.value.source == str(path)
+
+
+def test_an_empty_file_loads(tmp_path: Path) -> None:
+    path = tmp_path / "rotator.yaml"
+    path.write_bytes(b"")
+    assert load(path).credential_list() == []
+
+
+def test_aliases_are_understood(tmp_path: Path) -> None:
+    text = 'defaults: {window: &w {opens: "0 9 * * *", for: 1h}}\n' + ONE + "    window: *w\n"
+    assert only(parse(text, "x")).policy.window == Window(opens="0 9 * * *", length=timedelta(hours=1))
+
+
+# --- the schema -------------------------------------------------------------------------------------------------------------
+
+
+def validator() -> Any:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    return jsonschema.Draft202012Validator(schema())
+
+
+def test_every_example_in_config_loads_and_fits_the_schema() -> None:
+    examples = sorted(CONFIG.glob("*.yaml"))
+    assert examples or not list(CONFIG.iterdir())
+    for path in examples:
+        validator().validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        assert load(path).credential_list(), path
+
+
+def test_the_schema_in_config_is_the_one_of_the_types() -> None:
+    written = json.loads((CONFIG / "settings.schema.json").read_text(encoding="utf-8"))
+    assert written == schema(), "rotator config schema > config/settings.schema.json"
+
+
+@pytest.mark.parametrize("text", [CONTRACT, ONE, "{}", OWN_CLOUD, 'defaults: {window: {opens: "0 9 * * *", for: 1h}}'])
+def test_what_loads_fits_the_schema(text: str) -> None:
+    validator().validate(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cloud: publc",
+        "identity: me",
+        "defaults: {overlap: soon}",
+        "web: {operator_token: literal}",
+        "web: {port: 70000}",
+        "limits: {concurrency: 0}",
+        "alerts: {gitlab: {}}",
+        "credentials: [{}]",
+        ONE.replace("name: chat", "name: x y"),
+        ONE.replace("https://kv", "http://kv"),
+        *(text for text, _, _, _ in UNKNOWN.values()),
+    ],
+)
+def test_what_the_schema_refuses_does_not_load_either(text: str) -> None:
+    assert not validator().is_valid(yaml.safe_load(text))
+    assert errors(text)
+
+
+# --- many ------------------------------------------------------------------------------------------------------------------
+
+
+def fleet(size: int) -> str:
+    return "credentials:\n" + "".join(
+        f"  - name: chat-{number}\n    account: {ACCOUNTS}/chat-{number}\n    secret: https://kv.vault.azure.net/secrets/chat-{number}\n"
+        for number in range(size)
+    )
+
+
+def test_ten_thousand_credentials_load_in_time_that_grows_with_their_number() -> None:
+    took = {}
+    for size in (1_000, 10_000):
+        text, started = fleet(size), time.perf_counter()
+        assert len(parse(text, "x").credential_list()) == size
+        took[size] = time.perf_counter() - started
+    assert took[10_000] < 30 * took[1_000]
+
+
+def test_of_a_thousand_credentials_the_one_that_is_wrong_is_named_with_its_line() -> None:
+    text = fleet(1_000) + "    crytoperiod: 7d\n"
+    assert error(text) == "credentials[999].crytoperiod (line 3002): unknown key; did you mean 'cryptoperiod'?"
