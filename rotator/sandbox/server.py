@@ -1,0 +1,275 @@
+"""The loopback Azure as a whole: start it, furnish it, look behind it, break it.
+
+Promises: what a person with a portal and what a test with a grudge need, as plain methods; all of it is synchronous
+except what opens a port. Never: a way for the program under test to reach any of this over the surfaces it is given;
+that is the control port's, and the control port is not Azure. Longer than its neighbours because it is the one thing
+that a test holds in its hand.
+"""
+
+import secrets as entropy
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from rotator.sandbox.account_json import endpoint_names
+from rotator.sandbox.accounts import Account
+from rotator.sandbox.control import control_application
+from rotator.sandbox.corridor import application
+from rotator.sandbox.data_plane import Gateway
+from rotator.sandbox.entra import Entra
+from rotator.sandbox.faults import Fault, parse
+from rotator.sandbox.fleet import furnish
+from rotator.sandbox.journal import Entry
+from rotator.sandbox.keys import SHAPES, SLOTS, Key
+from rotator.sandbox.listener import Listener, certified
+from rotator.sandbox.resource_manager import ResourceManager
+from rotator.sandbox.state import AUDIENCE, State
+from rotator.sandbox.vault import VaultSurface
+from rotator.sandbox.versions import Vault, Version
+from rotator.sandbox.wire import Surface
+
+GATEWAYS = ("a", "b")
+_TWO_HOSTS = ("OpenAI", "AIServices")
+_KNOBS = frozenset(
+    (
+        "disable_local_auth",
+        "local_auth_delay",
+        "local_auth_off_status",
+        "regenerate_without_local_auth",
+        "provisioning_state",
+        "public_network_access",
+        "lock",
+        "firewall",
+        "deleted",
+        "activation_delay",
+        "death_delay",
+        "tags",
+    )
+)
+
+
+class Sandbox:
+    """`ports` may fix entra, resource_manager, data_plane_a, data_plane_b, control and vaults, by name."""
+
+    def __init__(self, directory: Path, seed: int | None = None, ports: Mapping[str, int] | None = None, host: str = "127.0.0.1") -> None:
+        self.seed = entropy.randbits(32) if seed is None else seed
+        if seed is None:
+            print(f"sandbox seed {self.seed}", file=sys.stderr)
+        self.state = State(self.seed)
+        self.ca_file = Path(directory) / "sandbox-ca.pem"
+        self._host = host
+        self._ports = dict(ports or {})
+        self._listeners: dict[str, Listener] = {}
+        self._urls: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Every port is taken before the first answer is given: the surfaces name each other in their answers."""
+        self._tls = certified(self._host, self.ca_file)
+        for name in ("entra", "resource_manager", *(f"data_plane_{gateway}" for gateway in GATEWAYS), "control"):
+            self._bind(name)
+        await self._serve("entra", Entra(self.state, self.authority))
+        await self._serve("resource_manager", ResourceManager(self.state, self.resource_manager, self.authority))
+        for gateway in GATEWAYS:
+            await self._serve(f"data_plane_{gateway}", Gateway(self.state, gateway))
+        await self._listeners["control"].serve(control_application(self))
+
+    async def stop(self) -> None:
+        self.state.stopping = True
+        for listener in self._listeners.values():
+            await listener.stop()
+        self._listeners.clear()
+
+    # What a client has to be told.
+
+    @property
+    def authority(self) -> str:
+        return self._urls["entra"]
+
+    @property
+    def resource_manager(self) -> str:
+        return self._urls["resource_manager"]
+
+    @property
+    def control_url(self) -> str:
+        return self._urls["control"]
+
+    @property
+    def audience(self) -> str:
+        return AUDIENCE
+
+    @property
+    def tenant(self) -> str:
+        return self.state.sessions.tenant
+
+    @property
+    def client(self) -> str:
+        return self.state.sessions.client
+
+    @property
+    def client_secret(self) -> str:
+        return self.state.sessions.client_secret
+
+    @property
+    def subscription(self) -> str:
+        return self.state.subscription
+
+    def vault_url(self, name: str) -> str:
+        return self._vault(name).url
+
+    def gateway_url(self, gateway: str) -> str:
+        return self._urls[f"data_plane_{gateway}"]
+
+    # What a person does, in the portal.
+
+    async def add_vault(self, name: str, path: str = "", says_path: bool = True) -> str:
+        """Its base URL, below `path` if one is given; its answers say the path, or not, as behind a proxy. Adding one twice is once."""
+        if name not in self.state.vaults:
+            url = self._bind(name)
+            limits = self.state.limits
+            vault = Vault(name=name, url=url + path, says=url + path if says_path else url)
+            vault.limit(limits.sets, limits.transactions, limits.span_s)
+            self.state.vaults[name] = vault
+            await self._serve(name, VaultSurface(self.state, vault, self.authority))
+        return self.vault_url(name)
+
+    def add_account(
+        self,
+        name: str,
+        kind: str = "OpenAI",
+        key_shape: str = "current",
+        endpoints: int | None = None,
+        group: str = "rg-ai",
+        subscription: str | None = None,
+        location: str = "westeurope",
+        **knobs: Any,
+    ) -> Account:
+        """As many endpoints, each on its own gateway, as the kind has in Azure. Two keys, accepted at once."""
+        if name.lower() in self.state.accounts:
+            raise ValueError(f"account {name!r} is there already")
+        if key_shape not in SHAPES:
+            raise ValueError(f"key shape {key_shape!r} is none of {SHAPES}")
+        count = (2 if kind in _TWO_HOSTS else 1) if endpoints is None else endpoints
+        gateways = GATEWAYS[:count]
+        urls = [f"{self.gateway_url(gateway)}/{name}/" for gateway in gateways]
+        account = Account(
+            name=name,
+            kind=kind,
+            key_shape=key_shape,
+            subscription=(subscription or self.subscription).lower(),
+            group=group,
+            location=location,
+            created=self.state.now(),
+            endpoint=urls[0],
+            endpoints=dict(zip(endpoint_names(kind), urls, strict=False)),
+            gateways=gateways,
+        )
+        for slot in SLOTS:
+            account.mint(slot, self.state.key_random, self.state.now(), by="creation")
+        self.state.accounts[name.lower()] = account
+        return self.change_account(name, **knobs)
+
+    def change_account(self, name: str, **knobs: Any) -> Account:
+        """Turn any of the account's knobs; `death_delay` is seconds, or seconds by gateway ("a", "b")."""
+        account = self.account(name)
+        if set(knobs) - _KNOBS:
+            raise ValueError(f"no such knob: {sorted(set(knobs) - _KNOBS)}; there are {sorted(_KNOBS)}")
+        if knobs.pop("deleted", False):
+            account.delete(self.state.now())
+        if "disable_local_auth" in knobs:
+            account.local_auth_delay = knobs.pop("local_auth_delay", account.local_auth_delay)
+            account.set_local_auth(knobs.pop("disable_local_auth"), self.state.now())
+        delay = knobs.get("death_delay")
+        if isinstance(delay, Mapping) and not set(delay) <= {*account.hosts, *account.hosts.values()}:
+            raise ValueError(f"death_delay names {sorted(delay)}; this account has {account.hosts}")
+        for knob, value in knobs.items():
+            setattr(account, knob, value)
+        return account
+
+    def regenerate(self, name: str, slot: str) -> Key:
+        return self.account(name).mint(slot, self.state.key_random, self.state.now(), by="person")
+
+    def set_secret(self, vault: str, name: str, value: str, tags: Mapping[str, str] | None = None) -> Version:
+        state = self.state
+        return self._vault(vault).put(name, value, random=state.version_random, now=state.now(), by="person", tags=tags)
+
+    def delete_secret(self, vault: str, name: str) -> None:
+        """Softly: with all its versions, until somebody recovers it."""
+        self._vault(vault).secrets[name.lower()].deleted_at = self.state.now()
+
+    async def furnish(self, count: int = 12) -> list[dict[str, str]]:
+        return await furnish(self, count)
+
+    # What is true.
+
+    def account(self, name: str) -> Account:
+        return self.state.accounts[name.lower()]
+
+    @property
+    def accounts(self) -> list[Account]:
+        return list(self.state.accounts.values())
+
+    def secret(self, vault: str, name: str) -> list[Version]:
+        """Its versions with their values, in the order they were made; none if there is no such secret."""
+        secret = self._vault(vault).secrets.get(name.lower())
+        return list(secret.versions) if secret else []
+
+    @property
+    def journal(self) -> list[Entry]:
+        return list(self.state.journal.entries)
+
+    @property
+    def keys_ever(self) -> list[Key]:
+        return self.state.keys_ever()
+
+    def clear_journal(self) -> None:
+        self.state.journal.clear()
+
+    # What goes wrong.
+
+    def fault(
+        self,
+        operation: str,
+        fault: str,
+        times: int | None = None,
+        account: str | None = None,
+        probability: float | None = None,
+        secret: str | None = None,
+        skip: int = 0,
+    ) -> Fault:
+        """`fault` may carry seconds ("429:2", "latency:0.5"). Once, unless `times` or `probability` is given; after `skip` good ones."""
+        return self.state.faults.add(parse(operation, fault, target=account or secret, times=times, probability=probability, skip=skip))
+
+    def hostile(self, probability: float = 0.1) -> None:
+        self.state.faults.hostile(probability)
+
+    def clear_faults(self) -> None:
+        self.state.faults.clear()
+
+    def throttle(self, **limits: float) -> None:
+        """reads, reads_per_s, writes, writes_per_s, sets, transactions, span_s."""
+        self.state.throttle(**limits)
+
+    def slow_updates(self, takes_s: float, poll_after_s: int = 0) -> None:
+        """From now on a PATCH of an account answers 202 and ends after this long."""
+        self.state.update_status, self.state.update_takes_s, self.state.poll_after_s = 202, takes_s, poll_after_s
+
+    def _vault(self, name: str) -> Vault:
+        return self.state.vaults[name]
+
+    def _bind(self, name: str) -> str:
+        tls = None if name == "control" else self._tls
+        listener = Listener(self._host, self._ports.get(name, 0), tls)
+        self._listeners[name] = listener
+        self._urls[name] = listener.url
+        return listener.url
+
+    async def _serve(self, name: str, surface: Surface) -> None:
+        await self._listeners[name].serve(application(surface, self.state))

@@ -1,0 +1,130 @@
+"""Everything the loopback Azure knows, behind all its surfaces.
+
+Promises: one owner for accounts, vaults, tokens, faults and the journal; each kind of chance has its own stream from
+the one seed, so that asking for one more key does not change the next fault. Never: HTTP.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from uuid import UUID
+
+from rotator.sandbox.accounts import Account
+from rotator.sandbox.faults import Faults
+from rotator.sandbox.journal import Journal
+from rotator.sandbox.keys import Key
+from rotator.sandbox.throttle import Bucket
+from rotator.sandbox.versions import Vault
+
+# Names that resolve nowhere: a token for them is of no use outside, and nobody can mistake them for Azure's.
+AUDIENCE = "https://management.sandbox.invalid"
+VAULT_RESOURCE = "https://vault.sandbox.invalid"
+DATA_PLANE_RESOURCE = "https://cognitiveservices.sandbox.invalid"
+
+
+@dataclass(slots=True, kw_only=True)
+class Limits:
+    """As Azure's, until a test makes them smaller; changed through `State.throttle`, which starts everyone afresh."""
+
+    reads: float = 250
+    reads_per_s: float = 25
+    writes: float = 200
+    writes_per_s: float = 10
+    sets: int = 300
+    transactions: int = 4000
+    span_s: float = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    audience: str
+    tenant: str
+    expires_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Operation:
+    """A PATCH that was answered with 202."""
+
+    id: str
+    account: Account
+    started_at: datetime
+    ends_at: datetime
+    settled: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Sessions:
+    """Who may come in. One service principal is all that the tool needs."""
+
+    tenant: str
+    client: str
+    client_secret: str = field(repr=False)
+    token_lifetime_s: int = 3599
+    tokens: dict[str, Token] = field(default_factory=dict, repr=False)
+
+
+class State:
+    def __init__(self, seed: int, clock: Callable[[], float] = time.time) -> None:
+        self.seed = seed
+        self.clock = clock
+        self.key_random = Random(f"{seed}/keys")
+        self.version_random = Random(f"{seed}/versions")
+        self._guid_random = Random(f"{seed}/guids")
+        self._request_random = Random(f"{seed}/requests")
+        self.faults = Faults(Random(f"{seed}/faults"))
+        self.journal = Journal()
+        self.subscription = self._identity()
+        self.sessions = Sessions(tenant=self._identity(), client=self._identity(), client_secret=self._phrase())
+        self.accounts: dict[str, Account] = {}
+        self.vaults: dict[str, Vault] = {}
+        self.operations: dict[str, Operation] = {}
+        self.limits = Limits()
+        self.buckets: dict[tuple[str, str], Bucket] = {}
+        self.page_size = 3
+        # A PATCH answers 200 at once, or 202 and takes this long; poll_after_s is its Retry-After, 0 for none.
+        self.update_status = 200
+        self.update_takes_s = 0.0
+        self.poll_after_s = 0
+        self.stopping = False
+        self._connections = 0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+    def guid(self) -> str:
+        return str(UUID(int=self._request_random.getrandbits(128), version=4))
+
+    def next_connection(self) -> int:
+        self._connections += 1
+        return self._connections
+
+    def keys_ever(self) -> list[Key]:
+        keys = [key for account in self.accounts.values() for slot in account.history.values() for key in slot]
+        return sorted(keys, key=lambda key: key.minted_at)
+
+    def bucket(self, subscription: str, sort: str) -> Bucket:
+        sizes = {
+            "reads": (self.limits.reads, self.limits.reads_per_s),
+            "writes": (self.limits.writes, self.limits.writes_per_s),
+        }
+        return self.buckets.setdefault((subscription.lower(), sort), Bucket(*sizes[sort]))
+
+    def throttle(self, **limits: float) -> None:
+        """Other sizes, and everyone starts afresh: full buckets, empty spans."""
+        unknown = set(limits) - set(Limits.__slots__)
+        if unknown:
+            raise ValueError(f"no such limit: {sorted(unknown)}; there are {list(Limits.__slots__)}")
+        for name, value in limits.items():
+            setattr(self.limits, name, int(value) if name in ("sets", "transactions") else value)
+        self.buckets.clear()
+        for vault in self.vaults.values():
+            vault.limit(self.limits.sets, self.limits.transactions, self.limits.span_s)
+
+    def _identity(self) -> str:
+        return str(UUID(int=self._guid_random.getrandbits(128), version=4))
+
+    def _phrase(self) -> str:
+        return f"{self._guid_random.getrandbits(240):060x}"
