@@ -1,0 +1,142 @@
+"""What the demo claims, measured from outside: every old key at every endpoint, every vault value, every call of the clients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import click
+
+from rotator.cli.demo.client import Client
+from rotator.cli.show import print_table
+from rotator.core.audit import Verdict as Chain
+from rotator.core.sealed import Sealed
+from rotator.engine.ports import Verdict
+from rotator.issuers.probes import Probes
+from rotator.wiring import House
+
+ASKED_TIMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What happened to one account, and what was promised of it."""
+
+    name: str
+    what: str
+    row: dict[str, Any]
+    old: Sealed
+    client: Client
+    wants: str
+    no_failure: bool = False
+
+    @property
+    def leak_to_dead_s(self) -> float | None:
+        """From the report to the last of the 401s in a row."""
+        times = self.row["timings"]
+        if self.wants != "dead" or not times["stable_401"]:
+            return None
+        return (datetime.fromisoformat(times["stable_401"]) - datetime.fromisoformat(times["reported"])).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was measured of one story."""
+
+    story: Story
+    refused: int
+    asked: int
+    vault_accepted: bool
+
+    @property
+    def holds(self) -> bool:
+        story = self.story
+        kept = not (story.no_failure and story.client.failed)
+        return story.row["outcome"] == story.wants and self.refused == self.asked > 0 and self.vault_accepted and kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Every story's finding, and the audit chain's verdict."""
+
+    findings: Sequence[Finding]
+    chain: Chain
+
+    @property
+    def holds(self) -> bool:
+        return not self.chain.broken and self.chain.events > 0 and all(finding.holds for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "holds": self.holds,
+            "audit": {"events": self.chain.events, "valid": not self.chain.broken},
+            "stories": [_plain(finding) for finding in self.findings],
+        }
+
+
+async def collect(azure: Any, house: House, stories: Sequence[Story]) -> Evidence:
+    """Ask the outside, now that it is over."""
+    findings = [await _finding(azure, house, story) for story in stories]
+    return Evidence(findings=findings, chain=await house.ledger.verify_audit())
+
+
+async def _finding(azure: Any, house: House, story: Story) -> Finding:
+    credential, probes = house.credentials[story.name], Probes(house.azure)
+    account = await house.world.issuer.account(credential.account)
+    answers = [await probes.probe(account, host, story.old) for host in account.endpoints for _ in range(ASKED_TIMES)]
+    text = (await house.world.vault.look(credential.secret)).text
+    accepted = [await probes.probe(account, host, text) for host in account.endpoints] if text else []
+    return Finding(
+        story=story,
+        refused=sum(answer.verdict is Verdict.REFUSED for answer in answers),
+        asked=len(answers),
+        vault_accepted=bool(accepted) and all(answer.verdict is Verdict.ACCEPTED for answer in accepted),
+    )
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    story = finding.story
+    return {
+        "name": story.name,
+        "what": story.what,
+        "holds": finding.holds,
+        "outcome": story.row["outcome"],
+        "old_key_refused": finding.refused,
+        "old_key_asked": finding.asked,
+        "vault_key_accepted": finding.vault_accepted,
+        "client_calls": story.client.calls,
+        "client_failures": story.client.failed,
+        "client_failed_for_s": story.client.failed_for_s,
+        "leak_to_dead_s": story.leak_to_dead_s,
+    }
+
+
+def print_evidence(evidence: Evidence) -> None:
+    """The table, whether it holds, and what to type next."""
+    columns = ("account", "what", "old key refused", "vault's key", "client: calls", "failed", "failed for", "leak to dead", "so?")
+    click.echo()
+    print_table("Evidence, measured after the fact", columns, [_cells(finding) for finding in evidence.findings])
+    whole = "is whole" if not evidence.chain.broken else f"is BROKEN: {evidence.chain.broken}"
+    click.echo(f"The audit chain of {evidence.chain.events} events {whole}.")
+    if not evidence.holds:
+        click.secho("Not everything above is as it should be: that is a defect of rotator.", fg="red")
+        return
+    click.echo("\nNext:")
+    click.echo("  rotator sandbox                          the same Azure to play with, in another terminal")
+    click.echo("  config/one-account.yaml                  settings to copy for an account of your own")
+    click.echo("  rotator plan --config rotator.yaml       what would be done there, and why")
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    story, client = finding.story, finding.story.client
+    return (
+        story.name,
+        story.what,
+        f"{finding.refused} of {finding.asked} times 401",
+        "accepted" if finding.vault_accepted else "REFUSED",
+        str(client.calls),
+        str(client.failed),
+        f"{client.failed_for_s:.1f} s" if client.failed else "–",
+        f"{story.leak_to_dead_s:.1f} s" if story.leak_to_dead_s is not None else "–",
+        "yes" if finding.holds else "NO",
+    )

@@ -1,0 +1,61 @@
+"""Looking without acting: what `status`, `plan` and every dry run stand on. Takes no lease and changes nothing outside."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rotator.core.credential import Credential, Slot
+from rotator.core.facts import Facts, Needed
+from rotator.core.incident import Incident
+from rotator.core.plan import plan
+from rotator.core.snapshot import Current, SecretView, Unseen
+from rotator.core.step import Decision
+from rotator.engine.observe import Look, observe
+from rotator.wiring import House
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One credential as it is now, and what would be decided."""
+
+    credential: Credential
+    look: Look
+    incidents: Sequence[Incident]
+    decision: Decision
+    at: datetime
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(snapshot=self.look.snapshot, credential=self.credential, incidents=self.incidents, now=self.at)
+
+    @property
+    def current(self) -> Current | None:
+        secret = self.look.snapshot.secret
+        return secret.current if isinstance(secret, SecretView) else None
+
+    @property
+    def active(self) -> Slot | None:
+        """The slot that the vault's current value is in, if both can be seen."""
+        slots, current = self.look.snapshot.slots, self.current
+        if isinstance(slots, Unseen) or current is None or not current.enabled:
+            return None
+        try:
+            return self.facts.active
+        except Needed:
+            return None
+
+
+async def see(house: House, credentials: Sequence[Credential]) -> list[Seen]:
+    """Every credential, so many at once as the settings allow."""
+    gate = asyncio.Semaphore(house.settings.limits.concurrency)
+
+    async def one(credential: Credential) -> Seen:
+        async with gate:
+            look = await observe(credential, house.world)
+        incidents = await house.world.cases.of(credential.name)
+        now = house.world.clock.now()
+        decision = plan(look.snapshot, credential, incidents, now)
+        return Seen(credential=credential, look=look, incidents=incidents, decision=decision, at=now)
+
+    return list(await asyncio.gather(*(one(credential) for credential in credentials)))

@@ -1,0 +1,270 @@
+"""`rotator revoke`: kill a leaked key. Shows the plan and its impact first; asks on a terminal; without one it needs --yes."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from rotator.cli import report
+from rotator.cli.duration import DURATION
+from rotator.cli.plan import line, print_runbook
+from rotator.cli.rotate import claim, print_rows, walk
+from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
+from rotator.cli.show import Progress
+from rotator.cli.targets import Target, named, recognised
+from rotator.core.credential import Role
+from rotator.core.facts import Needed
+from rotator.core.faults import LeaseLost
+from rotator.core.forecast import Forecast, runbook
+from rotator.core.incident import Alert, Incident, escalate, open_incident
+from rotator.core.policy import Mode
+from rotator.core.sealed import Sealed
+from rotator.engine.intake import intake
+from rotator.engine.ports import HeldBy
+from rotator.telemetry import scrub
+from rotator.wiring import House
+
+KEY_LENGTH_MAX = 4096
+LINES_MAX = 1000
+SIZE_MAX = KEY_LENGTH_MAX * LINES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the options say."""
+
+    mode: Mode | None
+    note: str
+    limit: timedelta | None
+    dry_run: bool
+    yes: bool
+
+
+@click.command("revoke", short_help="Kill a leaked key.")
+@click.argument("names", nargs=-1)
+@click.option("--slot", type=click.Choice(["key1", "key2", "both"]), help="Which slot of the NAMED credentials; by default the active one.")
+@click.option(
+    "--leaked-key", metavar="-", help="Read leaked keys from standard input, one a line. Only '-': a key on a command line leaks again."
+)
+@click.option("--fingerprint", help="The fingerprint of a value, as `status` and the audit show it.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    help="drain: replace, then kill, by a deadline. cut: kill first. contain: also switch local auth off.",
+)
+@click.option("--reason", "note", default="", help="What happened, for the incident and the audit.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and its impact, and stop.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until the key is proven dead.")
+@click.option("--timeout", type=DURATION, default="10m", show_default=True, help="How long --wait stays.")
+@common_options
+def command(
+    names: tuple[str, ...],
+    slot: str | None,
+    leaked_key: str | None,
+    fingerprint: str | None,
+    mode: str | None,
+    note: str,
+    dry_run: bool,
+    yes: bool,
+    wait: bool,
+    timeout: timedelta,
+    common: Common,
+) -> None:
+    """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, or by fingerprint. Exactly one of the three.
+
+    It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-
+    way, the same command goes on with the same case.
+
+    \b
+    Examples:
+      rotator revoke --leaked-key - --mode cut         paste the key, it is not shown
+      rotator revoke chat-prod --dry-run               what it would do, and what breaks
+      rotator revoke chat-prod --slot both --mode contain --yes --reason "laptop stolen"
+    """
+    _exactly_one(names, leaked_key, fingerprint, slot)
+    leaked = _read_leaked() if leaked_key else []
+    wish = Wish(mode=Mode(mode) if mode else None, note=scrub(note), limit=timeout if wait else None, dry_run=dry_run, yes=yes)
+
+    async def errand(house: House) -> Exit:
+        unmatched: list[dict[str, Any]] = []
+        if names:
+            targets = await named(house, chosen(house, names), slot)
+        else:
+            targets, unmatched = await recognised(house, leaked, fingerprint)
+        for row in unmatched:
+            click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
+        return await _revoke(house, targets, wish, common, unmatched)
+
+    in_house(common, errand, None if common.json else Progress())
+
+
+def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, slot: str | None) -> None:
+    if leaked_key is not None and leaked_key != "-":
+        fail(
+            Exit.USAGE,
+            "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",
+            "Pass it on standard input: rotator revoke --leaked-key -",
+        )
+    if sum((bool(names), leaked_key is not None, fingerprint is not None)) != 1:
+        fail(Exit.USAGE, "Say exactly one of: NAME…, --leaked-key -, --fingerprint F. `rotator status` lists the names.")
+    if slot and not names:
+        fail(Exit.USAGE, "--slot goes with NAME.")
+
+
+def _read_leaked() -> list[Sealed]:
+    """Leaked values from standard input, one a line."""
+    try:
+        asked = sys.stdin.isatty()
+        text = click.prompt("Paste the leaked key (it is not shown)", hide_input=True, err=True) if asked else sys.stdin.read(SIZE_MAX)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        leaked = list(dict.fromkeys(Sealed(line) for line in lines if len(line) <= KEY_LENGTH_MAX))
+    except UnicodeError:
+        fail(Exit.USAGE, "Standard input is not text.")
+    if not lines:
+        fail(Exit.USAGE, "Standard input holds no key. Pass it like this: rotator revoke --leaked-key - < file")
+    if len(lines) > LINES_MAX or max(len(line) for line in lines) > KEY_LENGTH_MAX:
+        fail(Exit.USAGE, f"Standard input is not a list of keys: at most {LINES_MAX} lines of {KEY_LENGTH_MAX} characters.")
+    return leaked
+
+
+# --- the plan, the question, the kill ---------------------------------------------------------------------------------------
+
+
+async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: Common, unmatched: list[dict[str, Any]]) -> Exit:
+    groups: dict[str, list[Target]] = {}
+    for target in targets:
+        groups.setdefault(target.seen.credential.name, []).append(target)
+    forecasts = {name: _forecast(group, wish, house) for name, group in groups.items()}
+    if not targets or (wish.dry_run and common.json):
+        rows = [*unmatched, *(_planned(name, forecast) for name, forecast in forecasts.items())]
+        print_rows(rows, common)
+        return report.exit_code(rows)
+    if not common.json:
+        for name, group in groups.items():
+            _show(name, group, forecasts[name], wish)
+    if wish.dry_run:
+        click.echo("Nothing was changed (--dry-run).", err=True)
+        return Exit.DONE
+    _confirm(groups, wish)
+    rows = [*unmatched, *await asyncio.gather(*(kill(house, group, wish) for group in groups.values()))]
+    print_rows(rows, common)
+    if not common.json:
+        _say_next(rows)
+    return report.exit_code(rows)
+
+
+def _alert(target: Target, wish: Wish, house: House) -> Alert:
+    source = "operator" if target.value is None else "operator, with the leaked value"
+    return Alert(source=source, reported_at=house.world.clock.now(), fingerprint=target.fingerprint, note=wish.note)
+
+
+def _forecast(group: Sequence[Target], wish: Wish, house: House) -> list[Forecast]:
+    seen = group[0].seen
+    cases = [_case(target, wish, house) for target in group]
+    others = [case for case in seen.incidents if case.fingerprint not in {one.fingerprint for one in cases}]
+    return runbook(seen.look.snapshot, seen.credential, [*others, *cases], seen.at)
+
+
+def _case(target: Target, wish: Wish, house: House) -> Incident:
+    if target.resumes:
+        return escalate(target.resumes, wish.mode or target.resumes.mode)
+    return open_incident("forecast", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode)
+
+
+def _planned(name: str, forecast: list[Forecast]) -> dict[str, Any]:
+    lines = [line(each) for each in forecast]
+    steps = [{**each, "outcome": "planned", "at": each["not_before"]} for each in lines if each["step"] not in ("wait", "quiet")]
+    first = lines[0]
+    return {
+        "name": name,
+        "outcome": "planned",
+        "reason": first["reason"],
+        "because": first["because"],
+        "steps": steps,
+        "timings": report.no_times(),
+    }
+
+
+def _show(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> None:
+    print_runbook(f"{name}: what will be done", forecast)
+    for target in group:
+        click.echo(_impact(target, wish))
+    click.echo()
+
+
+def _impact(target: Target, wish: Wish) -> str:
+    seen, what = target.seen, f"{target.slot or 'a replaced value'} ({target.fingerprint[:8]}…)"
+    if target.resumes:
+        return f"  Goes on with {target.resumes.id}, filed {target.resumes.reported_at:%H:%M:%S}."
+    if target.slot is None:
+        return f"  {what} is in no slot any more: nothing breaks, it is only proven dead."
+    mode = wish.mode or seen.credential.policy.on_compromise
+    users = [view.name for view in seen.look.snapshot.dependents]
+    who = ", ".join(users) if users else "whoever reads the vault (no dependents are named in the settings)"
+    if target.slot is not seen.active:
+        late = ", and so does what has not read the new value from the vault yet" if _is_retired(target) else ""
+        return f"  {what} is not what the vault gives out: what reads it directly loses access{late}."
+    if mode is Mode.DRAIN and not users:
+        return f"  {what} is active, no dependents are named: killed once the vault gives out the new value; late readers lose access."
+    if mode is Mode.DRAIN:
+        deadline = seen.credential.policy.drain_deadline.total_seconds()
+        return f"  {what} is active. {who}: moved first; what has not moved after {deadline:.0f} s loses access."
+    after = "for good: the account accepts no key at all" if mode is Mode.CONTAIN else "until it has read the new value from the vault"
+    return f"  {what} is active. {who}: fails from the kill on, {after}."
+
+
+def _is_retired(target: Target) -> bool:
+    try:
+        return target.slot is not None and target.seen.facts.role(target.slot) is Role.RETIRED
+    except Needed:
+        return False
+
+
+def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
+    if wish.yes:
+        return
+    what = ", ".join(groups)
+    if not sys.stdin.isatty():
+        fail(Exit.REFUSED, f"Not revoking {what} without a yes: there is no terminal to ask on. Look at --dry-run, then add --yes.")
+    if not click.confirm(f"Revoke {what}?", err=True):
+        fail(Exit.REFUSED, "Nothing was changed.")
+
+
+async def kill(house: House, group: Sequence[Target], wish: Wish) -> dict[str, Any]:
+    """File the cases about one credential's values, walk the corridor, and say what came of it."""
+    credential, world = group[0].seen.credential, house.world
+    started = world.clock.now()
+    cases = [await intake(_alert(target, wish, house), credential, world, slot=target.slot, mode=_mode(target, wish)) for target in group]
+    lease = await claim(house, credential.name, wish.limit)
+    if isinstance(lease, HeldBy):
+        return report.held(credential.name, f"the case is filed; {lease.owner} acts on the credential and has been told")
+    known = [target.value for target in group if target.value]
+    run = await walk(house, credential, lease, started + wish.limit if wish.limit is not None else None, known)
+    if isinstance(run, LeaseLost):
+        return report.held(credential.name, f"the case is filed; {run}")
+    return report.revoked(run, cases, already=all(target.slot is None and not target.resumes for target in group))
+
+
+def _mode(target: Target, wish: Wish) -> Mode | None:
+    return wish.mode or (target.resumes.mode if target.resumes else None)
+
+
+def _say_next(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if row["outcome"] == "unproven":
+            click.echo(
+                f"{row['name']}: revoked, not yet proven dead. Ask again: rotator revoke {row['name']} (or pass the key: --leaked-key -)",
+                err=True,
+            )
+        elif row["outcome"] == "failed" and not row["timings"]["revoked"]:
+            click.echo(f"{row['name']}: NOT revoked yet: {row['because']}. The case stands; go on: rotator revoke {row['name']}", err=True)
+        elif row["outcome"] in ("dead", "already_dead"):
+            click.echo(
+                f"{row['name']}: dead since {row['timings']['stable_401'] or 'earlier'}. The evidence: rotator audit show {row['name']}",
+                err=True,
+            )

@@ -1,0 +1,121 @@
+"""`rotator rotate`: the operator's door to the corridor."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from rotator.cli import report
+from rotator.cli.duration import DURATION
+from rotator.cli.look import see
+from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
+from rotator.cli.show import Progress, print_json, print_table
+from rotator.core.credential import Credential
+from rotator.core.faults import LeaseLost
+from rotator.core.sealed import Sealed
+from rotator.engine.ports import HeldBy, Lease
+from rotator.engine.reconcile import Run, reconcile
+from rotator.wiring import House
+
+ASK_AGAIN = timedelta(milliseconds=500)
+UNDER_WAY = frozenset({"propagating", "overlap", "revoking", "proving_dead", "retiring"})
+"""Phases of a rotation that has published its value: --now goes on with it, so that a run that was killed is not a second rotation."""
+
+
+@click.command("rotate", short_help="Rotate credentials without downtime.")
+@click.argument("names", nargs=-1)
+@click.option("--due", is_flag=True, help="Every credential whose cryptoperiod is over and window open.")
+@click.option("--now", is_flag=True, help="Due whatever its age.")
+@click.option("--replace-foreign", is_flag=True, help="Replace a value that is no key of this account in a secret that was never ours.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until the rotation is through, the old key proven dead.")
+@click.option("--timeout", type=DURATION, default="10m", show_default=True, help="How long --wait stays.")
+@common_options
+def command(names: tuple[str, ...], due: bool, now: bool, replace_foreign: bool, wait: bool, timeout: timedelta, common: Common) -> None:
+    """Rotate the NAMED credentials, or all that are --due: mint, prove, publish, move the dependents, revoke, prove dead, retire.
+
+    A run that is killed is gone on with by the same command.
+
+    \b
+    Examples:
+      rotator rotate chat-prod --now             rotate it whatever its age
+      rotator rotate --due                       what a cron job would run
+      rotator rotate chat-prod --now --no-wait   start it and come back to it
+    """
+    if bool(names) == due:
+        fail(Exit.USAGE, "Name the credentials to rotate, or say --due; not both. `rotator status` lists them.")
+
+    async def errand(house: House) -> Exit:
+        limit = timeout if wait else None
+        gate = asyncio.Semaphore(house.settings.limits.concurrency)
+
+        async def one(credential: Credential) -> dict[str, Any]:
+            async with gate:
+                return await rotate_one(house, credential, limit, now=now, replace_foreign=replace_foreign)
+
+        rows = await asyncio.gather(*(one(credential) for credential in chosen(house, names)))
+        if due:
+            rows = [row for row in rows if row["outcome"] != "quiet"]
+        print_rows(rows, common)
+        return report.exit_code(rows)
+
+    in_house(common, errand, None if common.json else Progress())
+
+
+async def rotate_one(
+    house: House, credential: Credential, limit: timedelta | None, *, now: bool = False, replace_foreign: bool = False
+) -> dict[str, Any]:
+    """One credential through the corridor, and its row."""
+    started = house.world.clock.now()
+    await _order(house, credential, now=now, replace_foreign=replace_foreign)
+    lease = await claim(house, credential.name, limit)
+    if isinstance(lease, HeldBy):
+        return report.held(credential.name, f"{lease.owner} acts on it now; the same command later goes on, or wait with --timeout")
+    run = await walk(house, credential, lease, started + limit if limit is not None else None)
+    return report.held(credential.name, str(run)) if isinstance(run, LeaseLost) else report.rotated(run, waited=limit is not None)
+
+
+async def walk(house: House, credential: Credential, lease: Lease, until: datetime | None, known: Sequence[Sealed] = ()) -> Run | LeaseLost:
+    """The corridor under a lease, and the lease given back. A lease that was lost stops this credential and none of the others."""
+    try:
+        run = await reconcile(credential, house.world, lease, until=until, known=known)
+    except LeaseLost as lost:
+        return lost
+    await house.ledger.finish(lease, again=getattr(run.decision, "until", house.world.clock.now()))
+    return run
+
+
+async def claim(house: House, name: str, limit: timedelta | None) -> Lease | HeldBy:
+    """The lease, waited for as long as `limit`."""
+    deadline = house.world.clock.now() + (limit or timedelta(0))
+    while isinstance(lease := await house.ledger.claim(name), HeldBy) and house.world.clock.now() < deadline:
+        house.world.watch("held", credential=name, because=f"{lease.owner} acts on it now; waiting")
+        await house.world.clock.sleep(ASK_AGAIN)
+    return lease
+
+
+async def _order(house: House, credential: Credential, *, now: bool, replace_foreign: bool) -> None:
+    """Write down which value an operator wants away, before waiting for anyone: two orders at once are one."""
+    if not now and not replace_foreign:
+        return
+    seen = (await see(house, [credential]))[0]
+    current = seen.current
+    if current is None:
+        return
+    if replace_foreign and seen.active is None:
+        await house.ledger.order(credential.name, current.version, foreign=True)
+    elif now and current.fingerprint and seen.decision.phase not in UNDER_WAY:
+        await house.ledger.order(credential.name, current.fingerprint, foreign=False)
+
+
+def print_rows(rows: list[dict[str, Any]], common: Common) -> None:
+    """What came of it, for a program or for a person."""
+    if common.json:
+        print_json(rows)
+        return
+    table = []
+    for row in rows:
+        steps = ", ".join(f"{step['step']} {step['slot'] or ''}".strip() for step in row["steps"] if step["outcome"] != "failed")
+        table.append((row["name"] or "–", row["outcome"], str(row["reason"] or "–"), steps or "–", row["because"]))
+    print_table("", ("credential", "outcome", "reason", "steps", "because"), table, empty="nothing was due")

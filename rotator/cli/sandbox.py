@@ -1,0 +1,102 @@
+"""`rotator sandbox`: the loopback Azure by itself, with settings that point at it."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from rotator.cli.session import Common, Exit, common_options, fail
+from rotator.cli.show import print_json
+from rotator.sandbox import Sandbox
+
+SECRET_ENV = "ROTATOR_SANDBOX_SECRET"  # noqa: S105  # the name of a variable
+
+
+@click.command("sandbox", short_help="Run the loopback Azure by itself.")
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), default=Path(".rotator-sandbox"), show_default=True)
+@click.option("--accounts", type=click.IntRange(1, 5000), default=12, show_default=True, help="How many accounts it starts with.")
+@click.option("--seed", type=int, help="The same seed makes the same keys and the same faults.")
+@click.option(
+    "--hostile", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="The share of calls that go wrong, each in its own way."
+)
+@common_options
+def command(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
+    """A loopback Azure over TLS: Entra, ARM, Key Vault and the AI data plane, on 127.0.0.1 alone, until Ctrl-C.
+
+    It writes settings that point at it, and prints what to type next in another terminal.
+    """
+    try:
+        asyncio.run(_serve(directory.absolute(), accounts, seed, hostile, common))
+    except KeyboardInterrupt:
+        raise SystemExit(Exit.DONE) from None
+    except OSError as error:
+        fail(Exit.FAILED, f"The sandbox cannot start: {error.strerror or error}")
+
+
+async def _serve(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with Sandbox(directory, seed=secrets.randbits(32) if seed is None else seed) as azure:
+        fleet = await azure.furnish(accounts)
+        if hostile:
+            azure.hostile(hostile)
+        settings, secret = write_settings(directory, azure, fleet)
+        if common.json:
+            facts = {"settings": str(settings), "secret_file": str(secret), "control": azure.control_url, "accounts": len(fleet)}
+            print_json(facts)
+        else:
+            _say(settings, azure, len(fleet))
+        await _until_stopped()
+
+
+def write_settings(
+    directory: Path,
+    azure: Any,
+    fleet: Sequence[Mapping[str, str]],
+    *,
+    policies: Mapping[str, Mapping[str, str]] | None = None,
+    **defaults: str,
+) -> tuple[Path, Path]:
+    """Settings for the fleet, and the file that holds the sandbox's client secret (a fake one, for its owner alone)."""
+    own = policies or {}
+    secret = directory / "client-secret"
+    secret.write_text(azure.client_secret, encoding="utf-8")
+    secret.chmod(0o600)
+    document: dict[str, Any] = {
+        "cloud": {
+            "authority": azure.authority,
+            "resource_manager": azure.resource_manager,
+            "audience": azure.audience,
+            "ca_file": str(azure.ca_file),
+            "verify_challenge_resource": False,
+        },
+        "identity": {"client_secret": {"tenant": azure.tenant, "client": azure.client, "secret": f"file:{secret}"}},
+        "ledger": f"sqlite:///{directory / 'rotator.db'}",
+        "defaults": {"cryptoperiod": "30d", "overlap": "5s", "drain_deadline": "30s", **defaults},
+        "credentials": [{name: one[name] for name in ("name", "account", "secret")} | dict(own.get(one["name"], {})) for one in fleet],
+    }
+    path = directory / "rotator.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False, width=200), encoding="utf-8")
+    return path, secret
+
+
+def _say(settings: Path, azure: Any, accounts: int) -> None:
+    click.echo(f"A loopback Azure with {accounts} accounts (seed {azure.seed}). Its truth and its faults: {azure.control_url}")
+    click.echo("In another terminal:")
+    for line in ("status", "plan", "rotate chat-prod --now", "revoke chat-prod --mode cut"):
+        click.echo(f"  ROTATOR_CONFIG={settings} rotator {line}")
+    click.echo("Ctrl-C stops it and forgets everything.")
+
+
+async def _until_stopped() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(name, stopped.set)
+    await stopped.wait()

@@ -1,0 +1,114 @@
+"""How things read: tables and lines of progress for people, JSON for programs. Times are RFC 3339 in UTC for programs, ages for people."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from rotator.telemetry import logged, scrub
+
+NOTHING = "–"
+LONG = frozenset({"steps", "credential", "dependents"})
+"""Columns that may be folded; the others are short, and stay on one line."""
+
+COLOURS = {
+    "quiet": "green",
+    "overlap": "cyan",
+    "unseen": "red",
+    "foreign": "red",
+    "contested": "red",
+    "unprovable": "red",
+    "rotated": "green",
+    "dead": "green",
+    "failed": "red",
+    "refused": "red",
+    "unproven": "yellow",
+    "held": "yellow",
+}
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """A time for programs, in milliseconds and UTC."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+
+
+def length(value: timedelta) -> str:
+    """A duration for people: its two largest units."""
+    seconds = int(abs(value).total_seconds())
+    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    parts = [(seconds // size % (10**9 if size == 86400 else {3600: 24, 60: 60, 1: 60}[size]), unit) for unit, size in units]
+    told = [f"{count}{unit}" for count, unit in parts if count]
+    return ("-" if value < timedelta(0) else "") + (" ".join(told[:2]) or "0s")
+
+
+def until(at: datetime | None, now: datetime) -> str:
+    """How far away a time is, for people."""
+    if at is None:
+        return NOTHING
+    return f"in {length(at - now)}" if at >= now else f"{length(now - at)} ago"
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, and nothing else there."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "nothing") -> None:
+    """A table that fits the terminal: columns that say nothing are left out, and the last one takes the room that is left."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    if not rows:
+        console.print(f"{title}: {empty}", markup=False)
+        return
+    telling = [number for number in range(len(columns)) if any(row[number] not in ("", NOTHING) for row in rows)]
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for number in telling:
+        last = number == telling[-1]
+        table.add_column(columns[number], overflow="fold", no_wrap=not last and columns[number] not in LONG, ratio=1 if last else None)
+    for row in rows:
+        table.add_row(*(Text(scrub(row[number], identifier=True), style=COLOURS.get(row[number], "")) for number in telling))
+    console.print(table)
+
+
+class Progress:
+    """Fulfils the engine's `Watch` for a person: a line for each step as it happens, with its reason. Repeated waits are said once."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        logged(event, **fields)
+        line = _line(event, fields)
+        name = str(fields.get("credential", ""))
+        if line is None or self._last.get(name) == line:
+            return
+        self._last[name] = line
+        click.echo(f"{datetime.now(UTC):%H:%M:%S}  {name:<16} {scrub(line, identifier=True)}", err=True)
+
+
+def _line(event: str, fields: Mapping[str, Any]) -> str | None:
+    what = " ".join(str(fields[name]) for name in ("step", "slot") if fields.get(name))
+    match event:
+        case "decided" if fields["decision"] not in ("wait", "quiet"):
+            return f"→ {fields['decision']}: {fields['because']}"
+        case "decided" if fields["decision"] == "wait":
+            return f"… {fields['because']}"
+        case "done":
+            return f"✓ {what}: {fields['outcome']}"
+        case "failed":
+            return f"✗ {what}: {fields['because']}"
+        case "settled":
+            return f"? {what}: the answer was lost; {fields['result']}"
+        case "incident":
+            return f"! incident {fields['incident']}: {fields['state']}"
+        case "held":
+            return f"… {fields['because']}"
+        case _:
+            return None

@@ -1,0 +1,78 @@
+"""`rotator status`: every credential as it is now."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from rotator.cli.look import Seen, see
+from rotator.cli.session import Common, Exit, chosen, common_options, in_house
+from rotator.cli.show import length, print_json, print_table, rfc3339, until
+from rotator.core.policy import due_at
+from rotator.wiring import House
+
+
+@click.command("status", short_help="Every credential as it is now.")
+@click.argument("names", nargs=-1)
+@common_options
+def command(names: tuple[str, ...], common: Common) -> None:
+    """Every credential (or those NAMED): what is active, how old, when due, and what is going on.
+
+    \b
+    Examples:
+      rotator status
+      rotator status chat-prod --output json
+    """
+
+    async def errand(house: House) -> Exit:
+        seen = await see(house, chosen(house, names))
+        if common.json:
+            print_json([row(one) for one in seen])
+        else:
+            _print(seen, house.world.clock.now())
+        return Exit.DONE
+
+    in_house(common, errand)
+
+
+def row(one: Seen) -> dict[str, Any]:
+    """The contract's row."""
+    due = _due(one)
+    return {
+        "name": one.credential.name,
+        "account": one.credential.account,
+        "secret": str(one.credential.secret),
+        "active": one.active,
+        "fingerprint": one.current.fingerprint if one.current else None,
+        "age_seconds": int((one.at - one.current.created).total_seconds()) if one.current else None,
+        "due_at": rfc3339(due),
+        "phase": one.decision.phase,
+        "because": one.decision.because,
+        "incident": next((case.id for case in one.incidents if case.is_open), None),
+        "dependents": [
+            {"name": view.name, "kind": view.kind, "adoption": view.adoption, "seen": view.seen} for view in one.look.snapshot.dependents
+        ],
+    }
+
+
+def _due(one: Seen) -> datetime | None:
+    return due_at(one.credential.policy, one.current.created) if one.current else None
+
+
+def _print(seen: list[Seen], now: datetime) -> None:
+    columns = ("credential", "active", "fingerprint", "age", "due", "phase", "incident", "dependents", "because")
+    rows = [
+        (
+            one.credential.name,
+            str(one.active or "–"),
+            (one.current.fingerprint or "–")[:8] if one.current else "–",
+            length(now - one.current.created) if one.current else "–",
+            until(_due(one), now),
+            one.decision.phase,
+            next((case.id for case in one.incidents if case.is_open), "–"),
+            ", ".join(f"{view.name} {view.adoption}" for view in one.look.snapshot.dependents) or "–",
+            one.decision.because,
+        )
+        for one in seen
+    ]
+    print_table(f"{len(rows)} credential(s)", columns, rows, empty="the settings name no credential; see config/one-account.yaml")

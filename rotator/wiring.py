@@ -1,0 +1,121 @@
+"""Settings to live objects: the one room that names every adapter."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rotator.azure import CLOUDS, Azure, ClientSecret, Cloud, Identity, open_azure
+from rotator.core.credential import Credential
+from rotator.core.faults import Rejected
+from rotator.dependents import kinds_for
+from rotator.engine.ports import Watch, World
+from rotator.issuers.cognitive import CognitiveServices
+from rotator.issuers.probes import Probes
+from rotator.key_vault import KeyVault
+from rotator.ledger.opening import open_ledger
+from rotator.ledger.store import Ledger
+from rotator.settings import CustomCloud, CustomIdentity, Settings
+
+
+class WallClock:
+    """Fulfils `Clock` with the machine's time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, length: timedelta) -> None:
+        await asyncio.sleep(max(length.total_seconds(), 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything a door needs: the world, the ledger, and the credentials by name."""
+
+    world: World
+    ledger: Ledger
+    credentials: dict[str, Credential]
+    settings: Settings
+    azure: Azure
+
+
+@contextlib.asynccontextmanager
+async def open_house(settings: Settings, directory: Path, watch: Watch) -> AsyncIterator[House]:
+    """The live objects, closed at the end. `directory` is what a relative ledger path starts from.
+
+    Raises:
+        LedgerFault, Rejected: with what stands in the way.
+    """
+    credentials = {one.name: one for one in settings.credential_list()}
+    timeout_s = settings.limits.request_timeout.total_seconds()
+    async with (
+        open_ledger(ledger_url(settings, directory)) as ledger,
+        open_azure(cloud_of(settings, directory), identity_of(settings), request_timeout_s=timeout_s) as azure,
+    ):
+        vault = KeyVault(azure)
+        world = World(
+            clock=WallClock(),
+            issuer=CognitiveServices(azure),
+            data_plane=Probes(azure),
+            vault=vault,
+            recovery=vault,
+            kinds=kinds_for(credentials.values()),
+            work=ledger,
+            cases=ledger,
+            journal=ledger,
+            watch=watch,
+        )
+        yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure)
+
+
+def ledger_url(settings: Settings, directory: Path) -> str:
+    """The ledger's address; a relative path starts at the settings file, so that every working directory means the same ledger."""
+    prefix = "sqlite:///"
+    path = settings.ledger.removeprefix(prefix)
+    return settings.ledger if path == settings.ledger or path.startswith("/") else f"{prefix}{(directory / path).absolute()}"
+
+
+def cloud_of(settings: Settings, directory: Path) -> Cloud:
+    cloud = settings.cloud
+    if not isinstance(cloud, CustomCloud):
+        return CLOUDS[cloud]
+    return Cloud(
+        authority=cloud.authority,
+        resource_manager=cloud.resource_manager,
+        audience=cloud.audience,
+        ca_file=str(directory / cloud.ca_file) if cloud.ca_file else None,
+        verify_challenge_resource=cloud.verify_challenge_resource,
+        private=True,
+    )
+
+
+def identity_of(settings: Settings) -> Identity:
+    identity = settings.identity
+    if not isinstance(identity, CustomIdentity):
+        return identity
+    said = identity.client_secret
+    return ClientSecret(tenant=said.tenant, client=said.client, secret=lambda: resolve(said.secret))
+
+
+def resolve(reference: str) -> str:
+    """The secret behind `env:` or `file:`. An empty one fails here, at the start, and not as a strange refusal later.
+
+    Raises:
+        Rejected: it is not there.
+    """
+    kind, _, place = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(place, "")
+    elif kind == "file":
+        try:
+            value = Path(place).read_text(encoding="utf-8")
+        except OSError as error:
+            raise Rejected(f"{reference}: {error.strerror}", remedy="the settings refer to a file that cannot be read") from error
+    else:
+        raise Rejected(f"{reference}: rotator's own identity cannot come from a vault that it opens", remedy="use env: or file: here")
+    if not value.strip():
+        raise Rejected(f"{reference} is empty", remedy="set it before rotator starts")
+    return value.strip()
