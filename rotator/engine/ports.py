@@ -130,11 +130,13 @@ class Kind(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to act on one credential, fenced by `token`."""
+    """The right to act on one credential, fenced by `token`. `rotation` is one id from the trigger to the proof, over as many runs as it
+    takes."""
 
     credential: str
     owner: str
     token: str
+    rotation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,8 @@ class Work(Protocol):
     async def woken(self, lease: Lease) -> bool:
         """Whether somebody woke the credential since it was claimed (or since this was last asked)."""
 
-    async def finish(self, lease: Lease, *, again: datetime) -> None: ...
+    async def finish(self, lease: Lease, *, again: datetime, rests_until: datetime | None = None) -> None:
+        """Due next at `again`; `rests_until` where the rotation is over and nothing else is to be done before that."""
 
 
 class Cases(Protocol):
