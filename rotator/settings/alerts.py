@@ -5,7 +5,7 @@ A sender without any secret is refused here, before anything listens: a door wit
 
 from typing import Annotated
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rotator.core.policy import Mode, OnSuspicion
@@ -43,6 +43,8 @@ def _refuse_without(secret: str | None, what: str) -> None:
 
 class SecretSource(_Source):
     """A sender that signs with a shared secret."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["secret"]})
 
     secret: Reference | None = None
 
@@ -90,6 +92,8 @@ class EntraSettings(Strict):
 
 class AzureSource(_Source):
     """A sender of Azure's: a secret in a header (or as `?code=` of the URL), an Entra token, or both."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["secret"]}, {"required": ["entra"]}]})
 
     secret: Reference | None = None
     header: HeaderName = "x-rotator-secret"
