@@ -10,7 +10,7 @@ from rotator.cli.rotate import UNDER_WAY
 from rotator.cli.session import Exit, fail
 from rotator.core.credential import Credential, Reason, Slot
 from rotator.core.facts import Needed
-from rotator.core.incident import Incident, State
+from rotator.core.incident import Incident
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import Unseen
 from rotator.engine.intake import Live, NotKnown, NotOurs, Replaced, recognise
@@ -106,7 +106,7 @@ async def recognised(house: House, leaked: Sequence[Sealed], fingerprint: str | 
 
 async def _target(house: House, credential: Credential, name: Fingerprint, slot: Slot | None, value: Sealed | None) -> Target:
     seen = (await see(house, [credential]))[0]
-    case = next((case for case in seen.incidents if case.fingerprint == name and case.state is not State.DISMISSED), None)
+    case = next((case for case in seen.incidents if case.fingerprint == name and case.is_acted_on), None)
     return Target(seen=seen, fingerprint=name, slot=slot, value=value, resumes=case if case and case.is_open else None)
 
 
