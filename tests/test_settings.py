@@ -381,7 +381,7 @@ def test_an_unknown_sender_of_alerts_is_told_who_there_is() -> None:
     found = error("alerts: {jira: {secret: env:A}}")
     assert found == (
         "alerts.jira (line 1): unknown key; known here: "
-        "azure-monitor, defender, event-grid, github, github-partner, gitguardian, signed, vault-radar"
+        "azure-monitor, defender, event-grid, gitguardian, github, github-partner, signed, vault-radar"
     )
 
 

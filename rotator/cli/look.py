@@ -11,7 +11,7 @@ from rotator.core.incident import Incident
 from rotator.core.plan import plan
 from rotator.core.snapshot import Current, SecretView, Unseen
 from rotator.core.step import Decision
-from rotator.engine.observe import Look, observe
+from rotator.engine.observe import NOTHING, Look, Told, observe
 from rotator.wiring import House
 
 
@@ -46,13 +46,13 @@ class Seen:
             return None
 
 
-async def see(house: House, credentials: Sequence[Credential]) -> list[Seen]:
-    """Every credential, so many at once as the settings allow."""
+async def see(house: House, credentials: Sequence[Credential], told: Told = NOTHING) -> list[Seen]:
+    """Every credential, so many at once as the settings allow. What was just `told` (of the one credential) is not asked for again."""
     gate = asyncio.Semaphore(house.settings.limits.concurrency)
 
     async def one(credential: Credential) -> Seen:
         async with gate:
-            look = await observe(credential, house.world)
+            look = await observe(credential, house.world, told=told)
         incidents = await house.world.cases.of(credential.name)
         now = house.world.clock.now()
         decision = plan(look.snapshot, credential, incidents, now)

@@ -86,6 +86,11 @@ class Incident:
         return self.state in UNFINISHED
 
     @property
+    def presses(self) -> bool:
+        """Whether what is done for it goes before everything else: alive, or not proven dead, or not contained."""
+        return self.state in (State.OPEN, State.REVOKED) or self.awaits_containment
+
+    @property
     def awaits_containment(self) -> bool:
         """Whether local auth is to be switched off and was not yet seen to be off; also where no proof can be had any more."""
         return self.mode is Mode.CONTAIN and self.contained_at is None and (self.is_open or self.state is State.UNPROVEN)

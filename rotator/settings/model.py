@@ -130,11 +130,17 @@ class WebSettings(Strict):
 
 
 class LimitSettings(Strict):
-    """Bounds: how much at once, how many compromises an hour before a person is asked, how long one request may take."""
+    """Bounds: how much at once, how many compromises an hour before a person is asked, how long one request may take.
+
+    Of what Azure Resource Manager grants a subscription, cadence uses at most `azure_share` of the refill, and never the last
+    `emergency_reserve` of the bucket; an emergency may use all of it.
+    """
 
     concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 32
     compromises_per_hour: Annotated[int, Field(ge=1, strict=True)] = 20
     request_timeout: Duration = timedelta(seconds=15)
+    azure_share: Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)] = 0.8
+    emergency_reserve: Annotated[float, Field(ge=0, le=0.9, strict=True, allow_inf_nan=False)] = 0.2
 
     @field_validator("request_timeout")
     @classmethod
