@@ -31,7 +31,7 @@ from rotator.core.credential import (
 from rotator.core.faults import Ambiguous, Denied, Fault, Missing, Rejected
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import Current, SecretView
-from rotator.engine.ports import Edition, Placed, SecretLook
+from rotator.engine.ports import Edition, Glimpse, Placed, SecretLook
 
 PAGES_MAX = 400
 """Of 25 versions each. Key Vault itself cannot back up a secret with more than 500 versions."""
@@ -64,6 +64,13 @@ class KeyVault:
             if not versions:
                 raise
             return _disabled(versions)
+
+    async def glimpse(self, secret: Secret) -> Glimpse:
+        """The current value alone, in one call. Raises Missing, or Denied where it is disabled."""
+        with faults(f"secret {secret.name}", needs=f"{_DATA}/getSecret/action"):
+            found = await self._at(secret).get_secret(secret.name)
+        version = _version(found.properties)
+        return Glimpse(version=version.id, text=_sealed(found), fingerprint=version.fingerprint)
 
     async def read(self, secret: Secret, version: str) -> Sealed:
         """What one version holds. Raises Missing where it is not there or may not be read any more."""

@@ -7,7 +7,7 @@ goes on. The lease is looked at again right before every effect.
 import asyncio
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from rotator.core.credential import Credential, Reason
 from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Rejected
 from rotator.core.incident import Incident, State
-from rotator.core.plan import RECHECK, plan
+from rotator.core.plan import RECHECK
 from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, Again, GiveUp, after
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.settle import Intent, close, given_out, settle, settle_intent
@@ -36,6 +36,7 @@ from rotator.core.step import (
     label,
     slot_of,
 )
+from rotator.engine.gate import decide
 from rotator.engine.observe import PATIENCE_IN_AN_EMERGENCY, Look, observe
 from rotator.engine.perform import Bench, Outcome, perform
 from rotator.engine.ports import Lease, World
@@ -98,6 +99,7 @@ class _Walk:
     heard: bool = False
     started: datetime
     unanswered: dict[str, datetime] = field(default_factory=dict)
+    stopping: Callable[[], bool] = lambda: False
 
     def hear(self) -> None:
         """Somebody woke the credential: this run does not end before it has looked."""
@@ -112,10 +114,11 @@ async def reconcile(
     until: datetime | None = None,
     known: Sequence[Sealed] = (),
     chance: random.Random | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Walk until quiet, or until the next step is later than `until` (None: until the first wait that is no retry).
 
-    `known` are values handed in.
+    `known` are values handed in. Once `stopping` says so, the run ends before its next step.
 
     Raises:
         LeaseLost: another worker may act on the credential now; nothing was done after that.
@@ -127,12 +130,15 @@ async def reconcile(
         values={value.fingerprint: value for value in known},
         chance=chance or random.Random(),
         started=world.clock.now(),
+        stopping=stopping,
     )
     for _ in range(LOOKS_MAX):
         look, incidents = await _look(walk)
-        decision = plan(look.snapshot, credential, incidents, world.clock.now())
+        decision = await decide(look.snapshot, credential, incidents, world)
         told = decision.step.name if isinstance(decision, Do) else type(decision).__name__.lower()
         world.watch("decided", credential=credential.name, decision=told, because=decision.because, phase=decision.phase)
+        if stopping():
+            break
         if isinstance(decision, Do):
             await _do(decision, look, incidents, walk)
         elif not walk.heard and _stops(decision, incidents, until, walk):
@@ -344,6 +350,6 @@ async def _sleep_until(at: datetime, walk: _Walk) -> None:
     clock = walk.world.clock
     await clock.sleep(SHORTEST_WAIT)
     while (left := at - clock.now()) > timedelta(0):
-        if await walk.world.work.woken(walk.lease):
+        if walk.stopping() or await walk.world.work.woken(walk.lease):
             return
         await clock.sleep(min(left, LISTENS_EVERY))
