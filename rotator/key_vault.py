@@ -59,16 +59,21 @@ class KeyVault:
         except Missing:
             return SecretLook(view=SecretView(current=None, deleted=await self._is_deleted(client, secret)), text=None, foreign_tags={})
         except Denied as denied:
-            if error_code(denied)[1] != "SecretDisabled" and "disabled secret" not in str(denied.__cause__).lower():
+            if not _is_disabled(denied):
                 raise
             if not versions:
                 raise
             return _disabled(versions)
 
     async def glimpse(self, secret: Secret) -> Glimpse:
-        """The current value alone, in one call. Raises Missing, or Denied where it is disabled."""
-        with faults(f"secret {secret.name}", needs=f"{_DATA}/getSecret/action"):
-            found = await self._at(secret).get_secret(secret.name)
+        """The current value alone, in one call. Raises Missing where nothing is there, or what is there is disabled."""
+        try:
+            with faults(f"secret {secret.name}", needs=f"{_DATA}/getSecret/action"):
+                found = await self._at(secret).get_secret(secret.name)
+        except Denied as denied:
+            if _is_disabled(denied):
+                raise Missing(f"the current version of {secret.name} is disabled") from denied
+            raise
         version = _version(found.properties)
         return Glimpse(version=version.id, text=_sealed(found), fingerprint=version.fingerprint)
 
@@ -137,6 +142,10 @@ class KeyVault:
                 **self._azure.client_options,
             )
         return self._clients[secret.vault]
+
+
+def _is_disabled(denied: Denied) -> bool:
+    return error_code(denied)[1] == "SecretDisabled" or "disabled secret" in str(denied.__cause__).lower()
 
 
 def _look(found: Any, versions: tuple[Version, ...]) -> SecretLook:

@@ -105,7 +105,7 @@ class Vault(Protocol):
     async def look(self, secret: Secret) -> SecretLook: ...
 
     async def glimpse(self, secret: Secret) -> Glimpse:
-        """Raises Missing where nothing is there, Denied where its current version is disabled or may not be read."""
+        """Raises Missing where nothing is there, or where its current version is disabled."""
 
     async def read(self, secret: Secret, version: str) -> Sealed: ...
 

@@ -25,7 +25,7 @@ from rotator.core.credential import (
     Slot,
     Version,
 )
-from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected
+from rotator.core.faults import Ambiguous, Conflict, Fault, Missing, Rejected
 from rotator.core.incident import Incident
 from rotator.core.sealed import Fingerprint, Sealed, fingerprint
 from rotator.core.settle import Intent
@@ -456,10 +456,8 @@ class Eyes:
     async def glimpse(self, secret: Secret) -> Glimpse:
         def effect() -> Glimpse:
             entry = self._world.current
-            if entry is None:
-                raise Missing("the secret is not there")
-            if not entry.enabled:
-                raise Denied("the current version is disabled")
+            if entry is None or not entry.enabled:
+                raise Missing("the secret is not there, or its current version is disabled")
             said = entry.tags.get(TAG_FINGERPRINT)
             return Glimpse(version=entry.id, text=Sealed(entry.text), fingerprint=Fingerprint(said) if said else None)
 
