@@ -8,6 +8,7 @@ A wave that is stopped holds every rotation but those for a compromise and the h
 says who stopped it and why. What failed before a person resumed is let out and not counted again: it was seen.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -178,26 +179,28 @@ def asks_again(fleet: int) -> timedelta:
     return min(max(HELD_EACH * fleet, HELD_MIN), HELD_MAX)
 
 
-def plain(wave: Wave) -> dict[str, Any]:
-    """The wave in what JSON can say; `wave_of` reads it back."""
-    return _plain(asdict(wave))  # type: ignore[no-any-return]
+def room(wave: Wave | None, limits: WaveLimits, fleet: int, now: datetime) -> int:
+    """How many more could be let out now."""
+    if wave is not None and wave.stop:
+        return 0
+    if wave is None or (not wave.members and (wave.is_through or now - wave.moved_at > limits.idle)):
+        return _opened(wave or _unopened(now), limits, fleet, now).size
+    return wave.size - wave.started
 
 
-def wave_of(written: Mapping[str, Any]) -> Wave:
-    """The wave that `plain` wrote, by this version of the program or by another: what this one does not know is left out."""
-    known = {name: value for name, value in written.items() if name in Wave.__dataclass_fields__}
-    said = known.get("stop")
-    return Wave(
-        **{
-            **known,
-            "opened_at": datetime.fromisoformat(known["opened_at"]),
-            "moved_at": datetime.fromisoformat(known["moved_at"]),
-            "members": tuple(_member(member) for member in known.get("members", ())),
-            "failed": tuple(known.get("failed", ())),
-            "excused": tuple(known.get("excused", ())),
-            "stop": Stop(by=said["by"], at=datetime.fromisoformat(said["at"]), because=said["because"]) if said else None,
-        }
-    )
+def written(wave: Wave) -> str:
+    """The wave as text, without its note; `read` is the way back."""
+    return json.dumps({name: value for name, value in asdict(wave).items() if name != "note"}, default=datetime.isoformat, sort_keys=True)
+
+
+def read(text: str) -> Wave:
+    """The wave that `written` wrote, by this version of the program or by another: what this one does not know is left out."""
+    said = {name: value for name, value in json.loads(text).items() if name in Wave.__dataclass_fields__}
+    stopped = said.get("stop")
+    times = {name: datetime.fromisoformat(said[name]) for name in ("opened_at", "moved_at")}
+    names = {name: tuple(said.get(name, ())) for name in ("failed", "excused")}
+    stop = Stop(by=stopped["by"], at=datetime.fromisoformat(stopped["at"]), because=stopped["because"]) if stopped else None
+    return Wave(**{**said, **times, **names, "members": tuple(_member(one) for one in said.get("members", ())), "stop": stop})
 
 
 def _opened(wave: Wave, limits: WaveLimits, fleet: int, now: datetime) -> Wave:
@@ -265,15 +268,3 @@ def _member(written: Mapping[str, Any]) -> Member:
         since=datetime.fromisoformat(written["since"]),
         troubled_since=datetime.fromisoformat(troubled) if troubled else None,
     )
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.isoformat()
-        case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
-        case tuple() | list():
-            return [_plain(inner) for inner in value]
-        case _:
-            return value

@@ -13,41 +13,57 @@ from rotator.core.incident import Incident
 from rotator.core.plan import plan
 from rotator.core.snapshot import Held, Snapshot
 from rotator.core.step import Decision, Do, Start
-from rotator.core.wave import Wave, WaveLimits, enter, held_by
+from rotator.core.wave import Wave, WaveLimits, enter, held_by, read, written
 from rotator.engine.ports import Clock, World
 
 T = TypeVar("T")
 
 
-class Waves(Protocol):
-    """Where the one wave is kept: read, decided about and written in one transaction."""
+class WaveKeeper(Protocol):
+    """Where the one wave is kept as text: read, decided about and written in one transaction; a note is for the audit."""
 
-    async def wave(self) -> Wave | None: ...
+    async def now(self) -> str | None: ...
 
-    async def change_wave(self, change: Callable[[Wave | None], tuple[Wave, T]]) -> T: ...
+    async def change(self, change: Callable[[str | None], tuple[str, T, str]]) -> T: ...
+
+
+async def wave_now(keeper: WaveKeeper) -> Wave | None:
+    """The wave that is out."""
+    text = await keeper.now()
+    return read(text) if text else None
+
+
+async def change_wave(keeper: WaveKeeper, change: Callable[[Wave | None], tuple[Wave, T]]) -> T:
+    """Change it by a pure function, and say in the audit what its note says."""
+
+    def changed(text: str | None) -> tuple[str, T, str]:
+        wave, result = change(read(text) if text else None)
+        return written(wave), result, wave.note
+
+    return await keeper.change(changed)
 
 
 class OnlyStopped:
     """Fulfils `Gate` for a person's commands: a stopped wave holds them, and nothing else does."""
 
-    def __init__(self, waves: Waves) -> None:
+    def __init__(self, waves: WaveKeeper) -> None:
         self._waves = waves
 
     async def enter(self, credential: str, start: Start) -> Held | None:
-        return held_by(await self._waves.wave())
+        return held_by(await wave_now(self._waves))
 
 
 class Paced:
     """Fulfils `Gate` for the daemon: a cadence rotation takes its place in the wave, or is held; an order is held by a stop alone."""
 
-    def __init__(self, waves: Waves, limits: Callable[[], WaveLimits], fleet: Callable[[], int], clock: Clock) -> None:
+    def __init__(self, waves: WaveKeeper, limits: Callable[[], WaveLimits], fleet: Callable[[], int], clock: Clock) -> None:
         self._waves, self._limits, self._fleet, self._clock = waves, limits, fleet, clock
 
     async def enter(self, credential: str, start: Start) -> Held | None:
         if start is Start.ORDER:
-            return held_by(await self._waves.wave())
+            return held_by(await wave_now(self._waves))
         limits, fleet, now = self._limits(), self._fleet(), self._clock.now()
-        return await self._waves.change_wave(lambda wave: enter(wave, credential, limits=limits, fleet=fleet, now=now))
+        return await change_wave(self._waves, lambda wave: enter(wave, credential, limits=limits, fleet=fleet, now=now))
 
 
 async def decide(snapshot: Snapshot, credential: Credential, incidents: Sequence[Incident], world: World) -> Decision:

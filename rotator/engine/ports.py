@@ -142,11 +142,13 @@ class Kind(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to act on one credential, fenced by `token`."""
+    """The right to act on one credential, fenced by `token`. `rotation` is one id from the trigger to the proof, over as many runs as it
+    takes."""
 
     credential: str
     owner: str
     token: str
+    rotation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
