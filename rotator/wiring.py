@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from rotator.azure import CLOUDS, Azure, ClientSecret, Cloud, Identity, open_azure
@@ -21,11 +21,14 @@ from rotator.ledger.store import Ledger
 from rotator.settings import CustomCloud, CustomIdentity, Settings
 
 
-class WallClock:
-    """Fulfils `Clock` with the machine's time."""
+class LedgerClock:
+    """Fulfils `Clock` with the ledger's time, so that workers on machines whose clocks differ decide alike."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._database = ledger.database
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._database.now()
 
     async def sleep(self, length: timedelta) -> None:
         await asyncio.sleep(max(length.total_seconds(), 0))
@@ -52,30 +55,23 @@ async def open_house(settings: Settings, directory: Path, watch: Watch) -> Async
     credentials = {one.name: one for one in settings.credential_list()}
     timeout_s = settings.limits.request_timeout.total_seconds()
     async with (
-        open_ledger(ledger_url(settings, directory)) as ledger,
+        open_ledger(settings.ledger_address(directory)) as ledger,
         open_azure(cloud_of(settings, directory), identity_of(settings), request_timeout_s=timeout_s) as azure,
     ):
         vault = KeyVault(azure)
         world = World(
-            clock=WallClock(),
+            clock=LedgerClock(ledger),
             issuer=CognitiveServices(azure),
             data_plane=Probes(azure),
             vault=vault,
             recovery=vault,
             kinds=kinds_for(credentials.values()),
-            work=ledger,
-            cases=ledger,
-            journal=ledger,
+            work=ledger.work,
+            cases=ledger.cases,
+            journal=ledger.journal,
             watch=watch,
         )
         yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure)
-
-
-def ledger_url(settings: Settings, directory: Path) -> str:
-    """The ledger's address; a relative path starts at the settings file, so that every working directory means the same ledger."""
-    prefix = "sqlite:///"
-    path = settings.ledger.removeprefix(prefix)
-    return settings.ledger if path == settings.ledger or path.startswith("/") else f"{prefix}{(directory / path).absolute()}"
 
 
 def cloud_of(settings: Settings, directory: Path) -> Cloud:

@@ -4,11 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres import Server, running
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rotator")
     group.addoption("--all-faults", action="store_true", help="every call, not only the main ones, struck by every fault of the wire")
     group.addoption("--all-kills", action="store_true", help="kill before and after every effect, and at every read between")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A real server, started by the first test that asks for it."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from rotator.cli.session import Common, Exit, common_options, fail, in_house
+from rotator.cli.session import Common, Exit, common_options, fail, in_ledger
 from rotator.cli.show import print_json, print_table, rfc3339
 from rotator.core.audit import AuditEvent
-from rotator.wiring import House
+from rotator.ledger.store import Ledger
 
 
 @click.group("audit", short_help="The evidence.")
@@ -24,8 +24,8 @@ def command() -> None:
 def verify(head: str | None, common: Common) -> None:
     """Walk the whole chain and say how many events were checked. Keep the head it prints somewhere else."""
 
-    async def errand(house: House) -> Exit:
-        verdict = await house.ledger.verify_audit(head=head)
+    async def errand(ledger: Ledger) -> Exit:
+        verdict = await ledger.audit.verify(head=head)
         if common.json:
             print_json({"events": verdict.events, "head": verdict.head, "valid": not verdict.broken, "broken": verdict.broken or None})
         elif verdict.broken:
@@ -34,7 +34,7 @@ def verify(head: str | None, common: Common) -> None:
             click.echo(f"{verdict.events} events checked, the chain is whole. Head: {verdict.head}")
         return Exit.FAILED if verdict.broken else Exit.DONE
 
-    in_house(common, errand)
+    in_ledger(common, errand)
 
 
 @command.command("show")
@@ -44,8 +44,8 @@ def verify(head: str | None, common: Common) -> None:
 def show(credential: str | None, last: int, common: Common) -> None:
     """The last events, of one CREDENTIAL or of all."""
 
-    async def errand(house: House) -> Exit:
-        events = [event async for event in house.ledger.audit_events(credential)][-last:]
+    async def errand(ledger: Ledger) -> Exit:
+        events = [event async for event in ledger.audit.events(credential)][-last:]
         if credential and not events:
             fail(Exit.NOTHING_MATCHED, f"No event speaks of {credential!r}. `rotator status` lists the credentials.")
         if common.json:
@@ -55,7 +55,7 @@ def show(credential: str | None, last: int, common: Common) -> None:
             print_table("audit", ("seq", "at", "credential", "event", "what"), rows, empty="no event yet")
         return Exit.DONE
 
-    in_house(common, errand)
+    in_ledger(common, errand)
 
 
 @command.command("export")
@@ -64,8 +64,8 @@ def show(credential: str | None, last: int, common: Common) -> None:
 def export(to: Path | None, common: Common) -> None:
     """The whole chain as JSON lines, to keep outside this machine."""
 
-    async def errand(house: House) -> Exit:
-        lines = [json.dumps(_plain(event), ensure_ascii=False) async for event in house.ledger.audit_events()]
+    async def errand(ledger: Ledger) -> Exit:
+        lines = [json.dumps(_plain(event), ensure_ascii=False) async for event in ledger.audit.events()]
         if to is None:
             click.echo("\n".join(lines))
             return Exit.DONE
@@ -76,7 +76,7 @@ def export(to: Path | None, common: Common) -> None:
         click.echo(f"{len(lines)} events written to {to}.", err=True)
         return Exit.DONE
 
-    in_house(common, errand)
+    in_ledger(common, errand)
 
 
 def _plain(event: AuditEvent) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rotator.cli.show import Progress, print_json, print_table
 from rotator.core.credential import Credential
 from rotator.core.faults import LeaseLost
 from rotator.core.sealed import Sealed
+from rotator.core.step import Quiet
 from rotator.engine.ports import HeldBy, Lease
 from rotator.engine.reconcile import Run, reconcile
 from rotator.wiring import House
@@ -82,14 +83,15 @@ async def walk(house: House, credential: Credential, lease: Lease, until: dateti
         run = await reconcile(credential, house.world, lease, until=until, known=known)
     except LeaseLost as lost:
         return lost
-    await house.ledger.finish(lease, again=getattr(run.decision, "until", house.world.clock.now()))
+    again = getattr(run.decision, "until", house.world.clock.now())
+    await house.ledger.work.finish(lease, again=again, rests_until=again if isinstance(run.decision, Quiet) else None)
     return run
 
 
 async def claim(house: House, name: str, limit: timedelta | None) -> Lease | HeldBy:
     """The lease, waited for as long as `limit`."""
     deadline = house.world.clock.now() + (limit or timedelta(0))
-    while isinstance(lease := await house.ledger.claim(name), HeldBy) and house.world.clock.now() < deadline:
+    while isinstance(lease := await house.ledger.work.claim(name), HeldBy) and house.world.clock.now() < deadline:
         house.world.watch("held", credential=name, because=f"{lease.owner} acts on it now; waiting")
         await house.world.clock.sleep(ASK_AGAIN)
     return lease
@@ -104,9 +106,9 @@ async def _order(house: House, credential: Credential, *, now: bool, replace_for
     if current is None:
         return
     if replace_foreign and seen.active is None:
-        await house.ledger.order(credential.name, current.version, foreign=True)
+        await house.ledger.work.order(credential.name, current.version, foreign=True)
     elif now and current.fingerprint and seen.decision.phase not in UNDER_WAY:
-        await house.ledger.order(credential.name, current.fingerprint, foreign=False)
+        await house.ledger.work.order(credential.name, current.fingerprint, foreign=False)
 
 
 def print_rows(rows: list[dict[str, Any]], common: Common) -> None:

@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from rotator.core.credential import Credential
+    from rotator.ledger.store import Ledger
     from rotator.settings import Settings
     from rotator.wiring import House
 
@@ -101,12 +102,33 @@ def in_house(common: Common, errand: "Callable[[House], Awaitable[Exit]]", watch
         async with open_house(settings, common.config.absolute().parent, watch or logged) as house:
             return await errand(house)
 
-    sys.exit(_guarded(opened))
+    sentence(opened)
+
+
+def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]") -> NoReturn:
+    """The same for what needs the ledger alone, and no SDK of Azure."""
+    from rotator.telemetry import start_logging
+
+    settings = read_settings(common)
+    start_logging(common.log_level)
+
+    async def opened() -> Exit:
+        from rotator.ledger.opening import open_ledger
+
+        async with open_ledger(settings.ledger_address(common.config.absolute().parent)) as ledger:
+            return await errand(ledger)
+
+    sentence(opened)
+
+
+def sentence(errand: Callable[[], Awaitable[Exit]]) -> NoReturn:
+    """Run the errand and end with its exit code; whatever goes wrong outside is a sentence."""
+    sys.exit(_guarded(errand))
 
 
 def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
     from rotator.core.faults import Fault, LeaseLost
-    from rotator.ledger.opening import LedgerFault
+    from rotator.ledger.database import LedgerFault
 
     try:
         return asyncio.run(errand())  # type: ignore[arg-type]

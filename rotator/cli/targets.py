@@ -86,7 +86,7 @@ async def recognised(house: House, leaked: Sequence[Sealed], fingerprint: str | 
     unmatched: list[dict[str, Any]] = []
     held = {value.fingerprint: value for value in leaked}
     for name in held or [Fingerprint((fingerprint or "").strip().lower())]:
-        known = await house.ledger.known_as(fingerprint=name)
+        known = await house.ledger.journal.known_as(fingerprint=name)
         found = await recognise(
             name,
             house.credentials.values(),

@@ -169,7 +169,8 @@ class Work(Protocol):
     async def woken(self, lease: Lease) -> bool:
         """Whether somebody woke the credential since it was claimed (or since this was last asked)."""
 
-    async def finish(self, lease: Lease, *, again: datetime) -> None: ...
+    async def finish(self, lease: Lease, *, again: datetime, rests_until: datetime | None = None) -> None:
+        """Due next at `again`; `rests_until` where the rotation is over and nothing else is to be done before that."""
 
 
 class Cases(Protocol):

@@ -261,8 +261,8 @@ async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: _Walk) ->
     """Intent, effect, outcome. Either way the step is held back for a while, so that it cannot spin."""
     operation, world = str(uuid.UUID(int=walk.chance.getrandbits(128), version=4)), walk.world
     walk.reason = do.reason
-    await world.work.hold(walk.lease)
     await world.journal.intend(walk.lease, operation, do)
+    await world.work.hold(walk.lease)
     world.watch("step", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), reason=do.reason, operation=operation)
     bench = Bench(credential=walk.credential, look=look, values=walk.values, world=world)
     try:

@@ -1,63 +1,141 @@
-"""Opens a ledger: the engine, its pragmas, its schema brought up to date, and who this worker is.
+"""Opens a ledger, on SQLite or on PostgreSQL: its engine, its schema, this worker's lock.
 
-Raises `LedgerFault` with a sentence for whatever stands in the way: a directory that is missing, a file that is no database, a schema
-that a newer version of the program has written.
+Raises `LedgerFault` with a sentence for whatever stands in the way: a directory that is missing, a file that is no database, a server
+that is away, a schema that a newer version of the program has written.
 """
 
+import asyncio
+import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from rotator.ledger.schema import REVISION
+from rotator.ledger.advisory import CONNECT_TIMEOUT_S, KEEPALIVES, SessionLock
+from rotator.ledger.audit import AuditChain
+from rotator.ledger.cases import CaseBook
+from rotator.ledger.database import WRITES, Database, LedgerFault, cause
+from rotator.ledger.flock import FileLock
+from rotator.ledger.journal import KeyJournal
+from rotator.ledger.locks import Lock
 from rotator.ledger.store import Ledger
-from rotator.ledger.workers import Workers
+from rotator.ledger.upgrade import check, upgrade
+from rotator.ledger.waves import WaveTable
+from rotator.ledger.work import WorkTable, token_of
 
 BUSY_TIMEOUT_S = 30
-
-
-class LedgerFault(Exception):
-    """The ledger cannot be used; the text says why and what to do."""
+SESSIONS, SESSIONS_MORE = 10, 20
+"""Connections to PostgreSQL that one worker keeps, and may open beside them; two more stand for its lock and its ear."""
 
 
 @asynccontextmanager
 async def open_ledger(url: str) -> AsyncIterator[Ledger]:
-    """The ledger at `url` (`sqlite:///path`), made if it is not there, ready to be written.
+    """The ledger at `url` (`sqlite:///path` or `postgresql://host/database`), ready to be written.
+
+    SQLite is made and brought up to date on the way; PostgreSQL, which others share, only if it is empty.
 
     Raises:
-        LedgerFault: it cannot be opened, or a newer program wrote it.
+        LedgerFault: it cannot be opened, or its schema is not one that this program may use.
     """
     address = _address(url)
-    path = _prepared(address)
-    engine = create_async_engine(address.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": BUSY_TIMEOUT_S})
-    event.listen(engine.sync_engine, "connect", _pragmas)
-    event.listen(engine.sync_engine, "begin", _begin_immediate)
-    workers = _workers(path.with_name(path.name + ".workers"))
+    opened = _postgresql(address) if address.get_backend_name() == "postgresql" else _sqlite(address)
+    async with opened as ledger:
+        yield ledger
+
+
+async def upgrade_ledger(url: str) -> tuple[str | None, str]:
+    """Bring the schema up to date: from which revision (None: from nothing) to which."""
+    address = _address(url)
+    database = _database_of(address)
     try:
-        await _bring_up_to_date(engine, path)
-        yield Ledger(engine, workers, path)
-    except (sqlite3.Error, SQLAlchemyError) as error:
-        raise LedgerFault(f"{path}: {_cause(error)}") from error
+        return await upgrade(database)
     finally:
-        workers.close()
-        await engine.dispose()
+        await database.engine.dispose()
 
 
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
     except ArgumentError as error:
-        raise LedgerFault("the ledger's address is not of the form sqlite:///path/to/rotator.db") from error
-    if address.get_backend_name() != "sqlite" or not address.database:
-        raise LedgerFault(f"a ledger of the kind {address.get_backend_name()!r} is not supported; write sqlite:///path/to/rotator.db")
+        raise LedgerFault("the ledger's address is not of the form sqlite:///path or postgresql://host/database") from error
+    if address.get_backend_name() not in ("sqlite", "postgresql") or not address.database:
+        kind = address.get_backend_name()
+        raise LedgerFault(f"a ledger of the kind {kind!r} is not supported; write sqlite:///path or postgresql://host/database")
     return address
+
+
+def _database_of(address: URL) -> Database:
+    if address.get_backend_name() == "postgresql":
+        options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES}
+        pool = {"pool_size": SESSIONS, "max_overflow": SESSIONS_MORE, "pool_pre_ping": True}
+        engine = create_async_engine(address.set(drivername="postgresql+psycopg"), connect_args=options, hide_parameters=True, **pool)
+        return Database(engine, f"{address.host or 'PostgreSQL'}/{address.database}")
+    path = _prepared(address)
+    connect = {"timeout": BUSY_TIMEOUT_S}
+    engine = create_async_engine(address.set(drivername="sqlite+aiosqlite"), connect_args=connect, hide_parameters=True)
+    event.listen(engine.sync_engine, "connect", _pragmas)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return Database(engine, str(path))
+
+
+def _ledger(database: Database, lock: Lock, heard: asyncio.Event, moved: Callable[[], bool]) -> Ledger:
+    work = WorkTable(database, lock, heard, moved)
+    cases, journal = CaseBook(database, work), KeyJournal(database)
+    audit, waves = AuditChain(database), WaveTable(database)
+    return Ledger(database=database, lock=lock, work=work, cases=cases, journal=journal, audit=audit, waves=waves)
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _postgresql(address: URL) -> AsyncIterator[Ledger]:
+    database, heard = _database_of(address), asyncio.Event()
+    lock = SessionLock(_libpq(address), database.name, heard)
+    try:
+        await check(database, make=True)
+        async with database.connect() as connection:
+            await database.ask_the_time(connection)
+        await lock.open()
+        try:
+            yield _ledger(database, lock, heard, lambda: False)
+        finally:
+            await lock.close()
+    finally:
+        await database.engine.dispose()
+
+
+def _libpq(address: URL) -> dict[str, Any]:
+    """The address in libpq's words; what it does not say (a password, a service) comes from libpq's own environment and files."""
+    named = {"host": address.host, "port": address.port, "user": address.username, "dbname": address.database}
+    said = {name: value for name, value in named.items() if value is not None}
+    return {**said, **dict(address.query), "connect_timeout": CONNECT_TIMEOUT_S}
+
+
+# --- SQLite -------------------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _sqlite(address: URL) -> AsyncIterator[Ledger]:
+    database = _database_of(address)
+    path = Path(database.name)
+    try:
+        lock = _file_lock(path, database)
+        try:
+            await check(database, make=True, bring_up_to_date=True)
+            with database.faults(), contextlib.closing(_Ear(path)) as ear:
+                yield _ledger(database, lock, asyncio.Event(), ear.moved)
+        finally:
+            await lock.close()
+    finally:
+        await database.engine.dispose()
 
 
 def _prepared(address: URL) -> Path:
@@ -71,10 +149,11 @@ def _prepared(address: URL) -> Path:
     return path
 
 
-def _workers(directory: Path) -> Workers:
+def _file_lock(path: Path, database: Database) -> FileLock:
     try:
-        return Workers(directory)
+        return FileLock(path, lambda credential: token_of(database, credential))
     except OSError as error:
+        directory = path.with_name(path.name + ".workers")
         raise LedgerFault(f"{directory}: {error.strerror}; it has to be a directory that rotator may write") from error
 
 
@@ -87,39 +166,28 @@ def _pragmas(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock at once: a transaction that reads first and writes later could not get it any more."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    """Who writes takes the write lock at once: a transaction that reads first and writes later could not get it any more."""
+    writes = connection.get_execution_options().get(next(iter(WRITES)))
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-async def _bring_up_to_date(engine: AsyncEngine, path: Path) -> None:
-    async with engine.begin() as connection:
-        found = await connection.run_sync(_revision)
-        if found == REVISION:
-            return
-        if found is not None and found > REVISION:
-            raise LedgerFault(f"{path}: written by a newer rotator (schema {found}, this one knows {REVISION}); upgrade this one")
-        await connection.run_sync(_upgrade)
+class _Ear:
+    """Whether another process has written to the file: SQLite counts that, and telling costs microseconds."""
 
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = sqlite3.connect(path)
+            self._seen = self._version()
+        except sqlite3.Error as error:
+            raise LedgerFault(f"{path}: {cause(error)}") from error
 
-def _revision(connection: Connection) -> str | None:
-    tables = {row[0] for row in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))}
-    if "alembic_version" in tables:
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if tables:
-        raise LedgerFault("the file is a database of something else; name another one")
-    return None
+    def moved(self) -> bool:
+        was, self._seen = self._seen, self._version()
+        return was != self._seen
 
+    def close(self) -> None:
+        self._connection.close()
 
-def _upgrade(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])

@@ -1,8 +1,12 @@
-"""The tables. Times are integer milliseconds since 1970 in UTC, so that both databases keep and compare them alike."""
+"""The tables. Times are integer milliseconds since 1970 in UTC, so that both databases keep and compare them alike.
+
+A migration only adds (columns that may be empty or have a default, tables, indexes), so that the program before it can go on writing while
+workers are replaced one by one; what it must not meet any more is taken away one version later, with `oldest_program` moved on.
+"""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a test keeps it in step with `migrations/`."""
 
 metadata = MetaData()
@@ -20,8 +24,16 @@ work = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("order_value", String(200)),
     Column("order_foreign", Boolean, nullable=False, server_default="0"),
+    Column("rests_until", BigInteger),
+    Column("looked_at", BigInteger),
+    Column("risk_at", BigInteger, nullable=False, server_default="0"),
+    Column("rotation", String(200)),
     Index("work_due", "owner", "priority", "due_at"),
+    Index("work_risk", "owner", "priority", "risk_at"),
 )
+"""One row a credential, and all the queue there is. `rests_until`: nothing to do before, unless drift; empty while a rotation is under way.
+`risk_at`: what has waited longest goes first. `rotation`: one id from trigger to proof.
+"""
 
 keys = Table(
     "keys",
@@ -110,3 +122,19 @@ audit_head = Table(
     Column("events", BigInteger, nullable=False),
     Column("head", String(64), nullable=False),
 )
+
+waves = Table(
+    "waves",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("wave", Text, nullable=False),
+)
+"""The wave of cadence rotations that is out now, as `core/wave.py` writes it."""
+
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("oldest_program", String(32), nullable=False),
+)
+"""The oldest revision whose program may still use this schema."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -163,7 +164,7 @@ class Settings(Strict):
     @classmethod
     def _ledger(cls, value: str) -> str:
         if not fits(r"sqlite:///.+|postgresql://.+", value):
-            raise PydanticCustomError("ledger", "not a ledger's address: write sqlite:///path/to/rotator.db")
+            raise PydanticCustomError("ledger", "not a ledger's address: write sqlite:///path/to/rotator.db or postgresql://HOST/DATABASE")
         if urlsplit(value).password:
             raise PydanticCustomError("ledger", "a password is never written here; use a service file or the environment of libpq")
         return value
@@ -174,6 +175,13 @@ class Settings(Strict):
         if problems:
             raise PydanticCustomError("whole", "{problems}", {"problems": "\n".join(problems)})
         return self
+
+    def ledger_address(self, directory: Path) -> str:
+        """The ledger's address; a relative path starts at `directory`, where the settings are, so that every working directory means the
+        same ledger."""
+        prefix = "sqlite:///"
+        path = self.ledger.removeprefix(prefix)
+        return self.ledger if path == self.ledger or path.startswith("/") else f"{prefix}{(directory / path).absolute()}"
 
     def credential_list(self) -> list[Credential]:
         """The credentials in the core's words, each with the defaults that it does not override."""

@@ -1,270 +1,277 @@
-"""The ledger: one worker a credential, told by locks and fenced by tokens; an audit that shows what was changed; its faults in words."""
-
-from __future__ import annotations
+"""The ledger's contract, on both databases: one worker a credential, triggers that are never dropped, memory, audit."""
 
 import asyncio
-import multiprocessing
-import os
-import shutil
-import signal
-import sqlite3
-import stat
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from click.testing import CliRunner
-from sqlalchemy import create_engine
 
-import rotator.ledger
-from rotator.core.credential import Reason, Slot
+from rotator.core.credential import Slot
 from rotator.core.faults import LeaseLost
-from rotator.core.incident import Incident, State
+from rotator.core.incident import State, move
 from rotator.core.policy import Mode
-from rotator.core.sealed import Sealed, fingerprint
+from rotator.core.sealed import Sealed
 from rotator.core.snapshot import KeyMemory
-from rotator.core.step import Do, Mint
-from rotator.engine.ports import HeldBy, Lease
-from rotator.ledger.opening import LedgerFault, open_ledger
-from rotator.ledger.schema import REVISION, metadata
+from rotator.engine.ports import HeldBy
+from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
-
-NAME = "chat-prod"
-LATER = timedelta(days=1)
-TAKEOVER_WITHIN_S = 2
-FORK = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "rotator.db"
-
-
-@pytest_asyncio.fixture
-async def ledger(path: Path) -> AsyncIterator[Ledger]:
-    async with open_ledger(f"sqlite:///{path}") as opened:
-        yield opened
-
-
-def _soon() -> datetime:
-    return datetime.now(UTC) + LATER
-
-
-def _row(path: Path) -> dict[str, Any]:
-    with closing(sqlite3.connect(path)) as database:
-        database.row_factory = sqlite3.Row
-        return dict(database.execute("SELECT * FROM work WHERE credential = ?", [NAME]).fetchone())
-
+from rotator.ledger.work import EMERGENCY, OPERATOR
+from tests.contract.ledgers import LATER, NAME, ask, case, claimed, mint, row_of, soon
 
 # --- one worker at a time ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_claim_is_held_until_it_is_finished(ledger: Ledger, path: Path) -> None:
-    lease = await _claimed(ledger)
-    async with open_ledger(f"sqlite:///{path}") as other:
-        assert await other.claim(NAME) == HeldBy(owner=lease.owner)
-        await ledger.hold(lease)
-        await ledger.finish(lease, again=_soon())
-        taken = await _claimed(other)
+async def test_a_claim_is_held_until_it_is_finished(ledger: Ledger, url: str) -> None:
+    lease = await claimed(ledger)
+    async with open_ledger(url) as other:
+        assert await other.work.claim(NAME) == HeldBy(owner=lease.owner)
+        await ledger.work.hold(lease)
+        await ledger.work.finish(lease, again=soon())
+        taken = await claimed(other)
         assert taken.token != lease.token
         with pytest.raises(LeaseLost):
-            await ledger.hold(lease)
+            await ledger.work.hold(lease)
 
 
-async def test_a_stale_token_finishes_nothing(ledger: Ledger, path: Path) -> None:
-    lease = await _claimed(ledger)
-    await ledger.finish(lease, again=_soon())
-    async with open_ledger(f"sqlite:///{path}") as other:
-        taken = await _claimed(other)
-        before = _row(path)
-        await ledger.finish(lease, again=_soon())
-        assert _row(path) == before
-        await other.hold(taken)
+async def test_a_stale_token_finishes_nothing_and_intends_nothing(ledger: Ledger, url: str) -> None:
+    lease = await claimed(ledger)
+    await ledger.work.finish(lease, again=soon())
+    async with open_ledger(url) as other:
+        taken = await claimed(other)
+        before = row_of(url)
+        await ledger.work.finish(lease, again=soon())
+        await ledger.work.hand_back(lease)
+        assert row_of(url) == before
+        with pytest.raises(LeaseLost):
+            await ledger.journal.intend(lease, "op", mint(Sealed("an old value")))
+        assert ask(url, "SELECT * FROM intents") == []
+        await other.work.hold(taken)
 
 
-async def test_a_wake_during_a_run_makes_it_due_once_more_and_no_more(ledger: Ledger, path: Path) -> None:
-    lease = await _claimed(ledger)
+async def test_a_wake_during_a_run_makes_it_due_once_more_and_no_more(ledger: Ledger, url: str) -> None:
+    lease = await claimed(ledger)
     for _ in range(3):
-        await ledger.wake(NAME, priority=100)
-    await ledger.finish(lease, again=_soon())
-    assert _row(path)["due_at"] <= time.time() * 1000
-    assert _row(path)["priority"] == 100
-    again = await _claimed(ledger)
-    assert not await ledger.woken(again)
-    await ledger.finish(again, again=_soon())
-    assert _row(path)["due_at"] > time.time() * 1000
-    assert _row(path)["priority"] == 0
+        await ledger.work.wake(NAME, priority=EMERGENCY)
+    await ledger.work.finish(lease, again=soon(), rests_until=soon())
+    row = row_of(url)
+    assert row["due_at"] <= time.time() * 1000
+    assert (row["priority"], row["rests_until"], row["rotation"]) == (EMERGENCY, None, lease.rotation)
+    again = await claimed(ledger)
+    assert not await ledger.work.woken(again)
+    await ledger.work.finish(again, again=soon(), rests_until=soon())
+    row = row_of(url)
+    assert row["due_at"] > time.time() * 1000
+    assert (row["priority"], row["rotation"]) == (0, None)
 
 
 async def test_a_wake_is_told_once_to_who_listens(ledger: Ledger) -> None:
-    lease = await _claimed(ledger)
-    await ledger.wake(NAME)
-    assert [await ledger.woken(lease), await ledger.woken(lease)] == [True, False]
+    lease = await claimed(ledger)
+    await ledger.work.wake(NAME)
+    assert [await ledger.work.woken(lease), await ledger.work.woken(lease)] == [True, False]
 
 
-async def test_the_row_of_a_killed_worker_is_taken_over_at_once(ledger: Ledger, path: Path) -> None:
-    with _worker(path) as (process, owner):
-        assert await ledger.claim(NAME) == HeldBy(owner=owner)
-        os.kill(process.pid or 0, signal.SIGKILL)
-        killed = time.monotonic()
-        while isinstance(lease := await ledger.claim(NAME), HeldBy):  # noqa: ASYNC110  # what is waited for is in another process
-            await asyncio.sleep(0.02)
-        assert time.monotonic() - killed < TAKEOVER_WITHIN_S
-        await ledger.hold(lease)
+async def test_a_row_that_is_stolen_stops_its_worker_before_the_next_effect(ledger: Ledger, url: str) -> None:
+    lease = await claimed(ledger)
+    async with open_ledger(url) as operator:
+        assert await operator.work.steal(NAME) == lease.owner
+        assert await operator.work.steal(NAME) is None
+    with pytest.raises(LeaseLost, match="another worker"):
+        await ledger.work.hold(lease)
+    assert (await claimed(ledger)).token != lease.token
+    assert "stolen" in [event.event async for event in ledger.audit.events()]
 
 
-async def test_a_paused_worker_keeps_its_row_and_goes_on(ledger: Ledger, path: Path) -> None:
-    with _worker(path) as (process, owner):
-        os.kill(process.pid or 0, signal.SIGSTOP)
-        await asyncio.sleep(0.3)
-        assert await ledger.claim(NAME) == HeldBy(owner=owner)
-        os.kill(process.pid or 0, signal.SIGCONT)
-        assert await ledger.claim(NAME) == HeldBy(owner=owner)
+# --- what is due ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["deleted", "replaced", "moved-and-restored-copy"])
-async def test_a_lease_does_not_outlive_its_file(ledger: Ledger, path: Path, how: str) -> None:
-    lease = await _claimed(ledger)
-    if how == "moved-and-restored-copy":
-        shutil.copy(path, path.with_name("copy"))
-    path.unlink()
-    if how == "replaced":
-        path.touch()
-    elif how == "moved-and-restored-copy":
-        shutil.move(path.with_name("copy"), path)
-    with pytest.raises(LeaseLost, match="removed or replaced"):
-        await ledger.hold(lease)
+async def test_an_emergency_goes_first_then_what_has_waited_longest(ledger: Ledger, url: str) -> None:
+    names = [f"c{number}" for number in range(6)]
+    await ledger.work.enlist(names)
+    now_ms = int(time.time() * 1000)
+    for number, name in enumerate(names):
+        ask(url, "UPDATE work SET risk_at = :at WHERE credential = :name", at=now_ms - number * 1000, name=name)
+    await ledger.work.wake("c2", priority=EMERGENCY)
+    await ledger.work.wake("c1", priority=OPERATOR)
+    order = [one.lease.credential for one in await ledger.work.claim_due(4)]
+    assert order == ["c2", "c1", "c5", "c4"]
+    assert [one.lease.credential for one in await ledger.work.claim_due(4)] == ["c3", "c0"]
+    assert await ledger.work.claim_due(4) == []
 
 
-WORKERS, ROUNDS = 4, 5
+async def test_only_emergencies_are_claimed_where_only_they_have_room(ledger: Ledger) -> None:
+    await ledger.work.enlist(["a", "b", "c"])
+    assert await ledger.work.claim_due(9, least_priority=EMERGENCY) == []
+    assert await ledger.work.next_due(least_priority=EMERGENCY) is None
+    await ledger.work.wake("b", priority=EMERGENCY)
+    assert [one.lease.credential for one in await ledger.work.claim_due(9, least_priority=EMERGENCY)] == ["b"]
 
 
-def test_workers_that_hammer_never_overlap(path: Path, tmp_path: Path) -> None:
-    """Each worker claims, writes when it began and ended, and finishes; no two such times of one credential overlap."""
-    results = FORK.Queue()
-    workers = [FORK.Process(target=_hammer, args=(path, results)) for _ in range(WORKERS)]
-    for worker in workers:
-        worker.start()
-    told = [results.get(timeout=60) for _ in workers]
-    for worker in workers:
-        worker.join(30)
-    assert [worker.exitcode for worker in workers] == [0] * WORKERS
-    for credential in range(WORKERS):
-        spans = sorted(span for one in told for name, *span in one if name == f"c{credential}")
-        assert len(spans) == WORKERS * ROUNDS
-        assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
+async def test_what_rests_is_due_when_it_was_said_and_not_before(ledger: Ledger) -> None:
+    lease = await claimed(ledger)
+    await ledger.work.finish(lease, again=ledger.database.now() + timedelta(milliseconds=300), rests_until=soon())
+    assert await ledger.work.claim_due(1) == []
+    left = await ledger.work.next_due()
+    assert left is not None
+    assert timedelta(0) < left <= timedelta(milliseconds=300)
+    while not (found := await ledger.work.claim_due(1)):  # noqa: ASYNC110  # the database's time is what is waited for
+        await asyncio.sleep(0.02)
+    assert found[0].rests_until is not None
+    assert found[0].looked_at is not None
+    assert found[0].lease.rotation != lease.rotation
 
 
-def _hammer(path: Path, results: Any) -> None:
-    async def run() -> list[tuple[str, float, float]]:
-        spans = []
-        async with open_ledger(f"sqlite:///{path}") as ledger:
-            left = {f"c{number}": ROUNDS for number in range(WORKERS)}
-            while left:
-                for name in list(left):
-                    lease = await ledger.claim(name)
-                    if isinstance(lease, HeldBy):
-                        continue
-                    began = time.monotonic()
-                    await ledger.hold(lease)
-                    spans.append((name, began, time.monotonic()))
-                    await ledger.finish(lease, again=datetime.now(UTC))
-                    left[name] -= 1
-                    left = {one: rounds for one, rounds in left.items() if rounds}
-        return spans
-
-    results.put(asyncio.run(run()))
+async def test_a_rotation_keeps_its_id_until_the_credential_rests(ledger: Ledger) -> None:
+    first = await claimed(ledger)
+    assert first.rotation.startswith(f"{NAME}.")
+    await ledger.work.finish(first, again=ledger.database.now())
+    second = await claimed(ledger)
+    assert second.rotation == first.rotation
+    await ledger.work.finish(second, again=soon(), rests_until=soon())
+    assert (await claimed(ledger)).rotation != first.rotation
 
 
-async def _claimed(ledger: Ledger, name: str = NAME) -> Lease:
-    lease = await ledger.claim(name)
-    assert isinstance(lease, Lease)
-    return lease
+async def test_a_light_look_is_not_taken_for_a_look(ledger: Ledger, url: str) -> None:
+    await ledger.work.finish(await claimed(ledger), again=soon(), rests_until=soon())
+    looked = row_of(url)["looked_at"]
+    await asyncio.sleep(0.01)
+    await ledger.work.finish(await claimed(ledger), again=soon(), rests_until=soon(), looked=False)
+    assert row_of(url)["looked_at"] == looked
+    await ledger.work.finish(await claimed(ledger), again=soon(), rests_until=soon())
+    assert row_of(url)["looked_at"] > looked
 
 
-@contextmanager
-def _worker(path: Path) -> Iterator[tuple[Any, str]]:
-    """Another process that holds the credential."""
-    here, there = FORK.Pipe()
-    process = FORK.Process(target=_hold, args=(path, there), daemon=True)
-    process.start()
-    try:
-        assert here.poll(30)
-        yield process, here.recv()
-    finally:
-        process.kill()
-        process.join(10)
+async def test_a_wake_ends_the_rest(ledger: Ledger, url: str) -> None:
+    await ledger.work.finish(await claimed(ledger), again=soon(), rests_until=soon())
+    await ledger.work.wake(NAME)
+    assert row_of(url)["rests_until"] is None
+    assert [one.lease.credential for one in await ledger.work.claim_due(1)] == [NAME]
 
 
-def _hold(path: Path, there: Any) -> None:
-    async def run() -> None:
-        async with open_ledger(f"sqlite:///{path}") as ledger:
-            there.send((await _claimed(ledger)).owner)
-            await asyncio.sleep(60)
+async def test_what_is_handed_back_is_due_at_once_with_its_priority(ledger: Ledger, url: str) -> None:
+    await ledger.work.wake(NAME, priority=EMERGENCY)
+    lease = await claimed(ledger)
+    await ledger.work.hand_back(lease)
+    row = row_of(url)
+    assert (row["owner"], row["priority"]) == (None, EMERGENCY)
+    again = await ledger.work.claim_due(1)
+    assert [one.attempts for one in again] == [2]
+    await ledger.work.hand_back(again[0].lease, after=LATER)
+    assert await ledger.work.claim_due(1) == []
 
-    asyncio.run(run())
+
+async def test_enlisting_again_changes_no_row(ledger: Ledger, url: str) -> None:
+    names = [f"c{number}" for number in range(1200)]
+    await ledger.work.enlist(names)
+    await ledger.work.wake("c7", priority=EMERGENCY)
+    before = ask(url, "SELECT * FROM work ORDER BY credential")
+    await ledger.work.enlist([*names, "new"])
+    assert ask(url, "SELECT * FROM work WHERE credential <> 'new' ORDER BY credential") == before
+    depth = await ledger.work.depth()
+    assert (depth.rows, depth.due, depth.claimed) == (1201, 1201, 0)
 
 
-# --- what is remembered -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("where", ["this process", "another"])
+async def test_who_waits_for_work_hears_of_a_wake(ledger: Ledger, url: str, where: str) -> None:
+    await asyncio.sleep(0.5)  # the ear is told once that it may have missed something before it listened
+    await ledger.work.wait_for_wake(timedelta(0))
+    waiting = asyncio.create_task(ledger.work.wait_for_wake(timedelta(seconds=30)))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    if where == "another":
+        async with open_ledger(url) as other:
+            await other.work.wake(NAME)
+    else:
+        await ledger.work.wake(NAME)
+    await asyncio.wait_for(waiting, 10)
+
+
+# --- what is remembered -----------------------------------------------------------------------------------------------------
 
 
 async def test_an_intent_is_open_until_its_outcome(ledger: Ledger) -> None:
-    lease = await _claimed(ledger)
+    lease = await claimed(ledger)
     old, new = Sealed("an old value"), Sealed("a new value")
-    await ledger.index(NAME, "account", {Slot.KEY1: old, Slot.KEY2: new})
-    await ledger.intend(lease, "op", _mint(old))
-    memory, unsettled = await ledger.recall(NAME)
+    await ledger.journal.index(NAME, "account", {Slot.KEY1: old, Slot.KEY2: new})
+    await ledger.journal.intend(lease, "op", mint(old))
+    memory, unsettled = await ledger.journal.recall(NAME)
     assert [intent.operation for intent in unsettled] == ["op"]
     assert set(memory.keys) == {old.fingerprint, new.fingerprint}
     now = datetime.now(UTC).replace(microsecond=0)
-    await ledger.outcome(lease, "op", "regenerated", learned=[KeyMemory(fingerprint=new.fingerprint, slot=Slot.KEY2, minted_at=now)])
-    memory, unsettled = await ledger.recall(NAME)
+    learned = [KeyMemory(fingerprint=new.fingerprint, slot=Slot.KEY2, minted_at=now)]
+    await ledger.journal.outcome(lease, "op", "regenerated", learned=learned)
+    memory, unsettled = await ledger.journal.recall(NAME)
     assert unsettled == []
     assert memory.of(new.fingerprint).minted_at == now
-    assert await ledger.known_as(sha256=new.sha256()) == [(NAME, new.fingerprint)]
-    assert await ledger.known_as(hmsl_hash=old.hmsl_hash()) == [(NAME, old.fingerprint)]
+    assert await ledger.journal.known_as(sha256=new.sha256()) == [(NAME, new.fingerprint)]
+    assert await ledger.journal.known_as(hmsl_hash=old.hmsl_hash()) == [(NAME, old.fingerprint)]
+
+
+async def test_every_event_of_a_rotation_carries_its_id(ledger: Ledger) -> None:
+    lease = await claimed(ledger)
+    await ledger.journal.intend(lease, "op", mint(Sealed("an old value")))
+    await ledger.journal.outcome(lease, "op", "regenerated")
+    assert [event.fields["rotation"] async for event in ledger.audit.events()] == [lease.rotation] * 2
+
+
+async def test_history_is_pruned_and_the_audit_is_not(ledger: Ledger, url: str) -> None:
+    lease = await claimed(ledger)
+    dead, leaked, live = Sealed("a dead value"), Sealed("leaked"), Sealed("a live value")
+    await ledger.journal.index(NAME, "account", {Slot.KEY1: live})
+    long_ago = datetime.now(UTC) - timedelta(days=500)
+    await ledger.cases.file(case("one", Mode.CUT))
+    gone = [KeyMemory(fingerprint=value.fingerprint, dead_at=long_ago) for value in (dead, leaked)]
+    for operation in ("old", "unsettled"):
+        await ledger.journal.intend(lease, operation, mint(dead))
+    await ledger.journal.outcome(lease, "old", "regenerated", learned=gone)
+    ask(url, "UPDATE intents SET outcome_at = 1 WHERE operation = 'old'")
+    before = await ledger.audit.verify()
+    assert await ledger.journal.prune(timedelta(days=400)) == 2
+    memory, unsettled = await ledger.journal.recall(NAME)
+    assert set(memory.keys) == {leaked.fingerprint, live.fingerprint}, "what a case speaks of is kept"
+    assert [intent.operation for intent in unsettled] == ["unsettled"]
+    assert await ledger.audit.verify() == before
+
+
+# --- cases ------------------------------------------------------------------------------------------------------------------
 
 
 async def test_the_same_leak_reported_twice_is_one_case(ledger: Ledger) -> None:
-    first = await ledger.file(_case("one", Mode.DRAIN))
-    second = await ledger.file(_case("two", Mode.CUT))
+    first = await ledger.cases.file(case("one", Mode.DRAIN))
+    second = await ledger.cases.file(case("two", Mode.CUT))
     assert (second.id, second.mode) == (first.id, Mode.CUT)
-    assert [case.id for case in await ledger.of(NAME)] == ["one"]
+    assert [one.id for one in await ledger.cases.of(NAME)] == ["one"]
 
 
-def _mint(old: Sealed) -> Do:
-    return Do(step=Mint(slot=Slot.KEY2, replaces=old.fingerprint), reason=Reason.SUPERSEDED, because="a test", phase="minting")
+async def test_what_a_look_says_does_not_undo_what_a_door_said_meanwhile(ledger: Ledger) -> None:
+    seen = await ledger.cases.file(case("one", Mode.DRAIN))
+    await ledger.cases.file(case("two", Mode.CUT))
+    await ledger.cases.save(move(seen, State.REVOKED, datetime.now(UTC)), because="as a look shows")
+    now = (await ledger.cases.of(NAME))[0]
+    assert (now.state, now.mode) == (State.REVOKED, Mode.CUT)
 
 
-def _case(name: str, mode: Mode) -> Incident:
-    now = datetime.now(UTC)
-    return Incident(
-        id=name,
-        credential=NAME,
-        account="account",
-        fingerprint=fingerprint("leaked"),
-        slot=Slot.KEY1,
-        reason=Reason.KEY_COMPROMISE,
-        mode=mode,
-        source="test",
-        note="",
-        reported_at=now,
-        deadline=now + LATER,
-        state=State.OPEN,
-    )
+async def test_a_case_that_was_reported_anew_is_not_closed_by_an_older_look(ledger: Ledger) -> None:
+    filed = await ledger.cases.file(case("one", Mode.DRAIN))
+    revoked = move(filed, State.REVOKED, datetime.now(UTC))
+    dead = move(revoked, State.DEAD, datetime.now(UTC))
+    for state in (revoked, dead):
+        await ledger.cases.save(state, because="as a look shows")
+    closed = move(dead, State.CLOSED, datetime.now(UTC))
+    await ledger.cases.save(closed, because="all is quiet")
+    await asyncio.sleep(0.01)
+    await ledger.cases.file(case("two", Mode.DRAIN))
+    await ledger.cases.save(closed, because="of a look before it")
+    assert (await ledger.cases.of(NAME))[0].state is State.OPEN
+    assert [one.id for one in await ledger.cases.unfinished()] == ["one"]
 
 
-# --- the audit ----------------------------------------------------------------------------------------------------------------
+async def test_a_case_and_its_wake_are_stored_together(ledger: Ledger, url: str) -> None:
+    await ledger.cases.file(case("one", Mode.CUT))
+    assert row_of(url)["priority"] == EMERGENCY
+    assert [one.lease.credential for one in await ledger.work.claim_due(1, least_priority=EMERGENCY)] == [NAME]
+
+
+# --- the audit --------------------------------------------------------------------------------------------------------------
 
 
 TAMPERINGS = {
@@ -282,135 +289,47 @@ TAMPERINGS = {
 
 
 @pytest.mark.parametrize("sql", TAMPERINGS.values(), ids=TAMPERINGS)
-async def test_a_tampered_audit_does_not_verify(ledger: Ledger, path: Path, sql: str) -> None:
+async def test_a_tampered_audit_does_not_verify(ledger: Ledger, url: str, sql: str) -> None:
     await _three_events(ledger)
-    whole = await ledger.verify_audit()
+    whole = await ledger.audit.verify()
     assert not whole.broken
     assert whole.events == 3
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(sql)
-        database.commit()
-    assert (await ledger.verify_audit()).broken
+    ask(url, sql)
+    assert (await ledger.audit.verify()).broken
 
 
-async def test_an_audit_cut_with_its_head_is_found_by_the_head_noted_elsewhere(ledger: Ledger, path: Path) -> None:
+async def test_an_audit_cut_with_its_head_is_found_by_the_head_noted_elsewhere(ledger: Ledger, url: str) -> None:
     await _three_events(ledger)
-    head = (await ledger.verify_audit()).head
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("DELETE FROM audit WHERE seq = 3")
-        database.execute("UPDATE audit_head SET events = 2, head = (SELECT hash FROM audit WHERE seq = 2)")
-        database.commit()
-    assert not (await ledger.verify_audit()).broken
-    assert (await ledger.verify_audit(head=head)).broken
+    head = (await ledger.audit.verify()).head
+    ask(url, "DELETE FROM audit WHERE seq = 3")
+    ask(url, "UPDATE audit_head SET events = 2, head = (SELECT hash FROM audit WHERE seq = 2)")
+    assert not (await ledger.audit.verify()).broken
+    assert (await ledger.audit.verify(head=head)).broken
+
+
+async def test_events_said_at_once_are_one_chain(ledger: Ledger, url: str) -> None:
+    async with open_ledger(url) as other:
+        both = (one.audit.record("test", f"c{number}", {}) for number in range(20) for one in (ledger, other))
+        await asyncio.gather(*both)
+    verdict = await ledger.audit.verify()
+    assert (verdict.events, verdict.broken) == (40, "")
 
 
 async def _three_events(ledger: Ledger) -> None:
     for number in range(3):
-        await ledger.order(NAME, f"test {number}", foreign=False)
+        await ledger.work.order(NAME, f"test {number}", foreign=False)
 
 
-# --- the file -----------------------------------------------------------------------------------------------------------------
+# --- waves ------------------------------------------------------------------------------------------------------------------
 
 
-async def test_the_file_is_for_its_owner_alone(path: Path) -> None:
-    before = os.umask(0)
-    try:
-        async with open_ledger(f"sqlite:///{path}") as ledger:
-            await ledger.wake(NAME)
-            modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
-    finally:
-        os.umask(before)
-    assert modes == {"rotator.db": 0o600, "rotator.db-wal": 0o600, "rotator.db-shm": 0o600, "rotator.db.workers": 0o700}
+async def test_a_wave_is_changed_by_one_worker_at_a_time(ledger: Ledger, url: str) -> None:
+    def one_more(was: str | None) -> tuple[str, int, str]:
+        count = int(was or 0) + 1
+        return str(count), count, f"the {count}th" if count == 20 else ""
 
-
-def _corrupt(path: Path) -> None:
-    asyncio.run(_opened(path))
-    with path.open("r+b") as file:
-        file.seek(100)
-        file.write(os.urandom(40_000))
-
-
-def _newer(path: Path) -> None:
-    asyncio.run(_opened(path))
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-        database.commit()
-
-
-def _of_something_else(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE recipes (id INTEGER)")
-        database.commit()
-
-
-def _a_wal_that_is_a_directory(path: Path) -> None:
-    asyncio.run(_opened(path))
-    path.with_name(path.name + "-wal").mkdir()
-
-
-SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "not a database": (lambda path: path.write_text("nothing of the sort " * 500), "not a database"),
-    "corrupt": (_corrupt, "malformed|not a database|corrupt"),
-    "newer": (_newer, "newer rotator"),
-    "of something else": (_of_something_else, "something else"),
-    "a directory": (lambda path: path.mkdir(), "directory"),
-    "workers is a file": (lambda path: path.with_name(path.name + ".workers").touch(), "workers"),
-    "wal is a directory": (_a_wal_that_is_a_directory, "rotator.db"),
-}
-
-
-@pytest.mark.parametrize("spoil", SPOILS)
-def test_a_ledger_that_cannot_be_used_is_said_in_a_sentence(path: Path, spoil: str) -> None:
-    do, told = SPOILS[spoil]
-    do(path)
-    with pytest.raises(LedgerFault, match=told):
-        asyncio.run(_opened(path))
-    _assert_said_by_the_command_line(path)
-
-
-@pytest.mark.parametrize("where", ["/proc/nowhere/rotator.db", "/dev/null/rotator.db", "/sys/rotator.db"])
-def test_a_place_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path, where: str) -> None:
-    with pytest.raises(LedgerFault):
-        asyncio.run(_opened(Path(where)))
-    _assert_said_by_the_command_line(Path(where), tmp_path)
-
-
-async def _opened(path: Path) -> None:
-    async with open_ledger(f"sqlite:///{path}") as ledger:
-        await ledger.wake(NAME)
-        await ledger.verify_audit()
-
-
-def _assert_said_by_the_command_line(path: Path, settings: Path | None = None) -> None:
-    from rotator.cli import main
-
-    file = (settings or path.parent) / "rotator.yaml"
-    file.write_text(f"ledger: sqlite:///{path}\n")
-    result = CliRunner().invoke(main, ["audit", "verify", "--config", str(file)])
-    assert result.exit_code == 1, result.output
-    assert result.stderr.startswith("The ledger cannot be used: ")
-    assert "Traceback" not in result.output
-    assert len(result.stderr.splitlines()) == 1
-
-
-# --- the schema ---------------------------------------------------------------------------------------------------------------
-
-
-async def test_what_the_migrations_make_is_what_the_tables_say(ledger: Ledger, path: Path) -> None:
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
-    engine.dispose()
-
-
-def test_the_newest_migration_is_the_one_that_the_program_knows() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(rotator.ledger.__file__).with_name("migrations")))
-    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
-
-
-def test_two_who_open_a_new_ledger_at_once_both_can(path: Path) -> None:
-    async def both() -> None:
-        await asyncio.gather(*(_opened(path) for _ in range(4)))
-
-    asyncio.run(both())
+    async with open_ledger(url) as other:
+        counts = await asyncio.gather(*(one.waves.change(one_more) for _ in range(10) for one in (ledger, other)))
+    assert sorted(counts) == list(range(1, 21))
+    assert await ledger.waves.now() == "20"
+    assert [event.fields["note"] async for event in ledger.audit.events()] == ["the 20th"]

@@ -623,7 +623,7 @@ class LedgerEyes:
     async def woken(self, lease: Lease) -> bool:
         return await self._do("work.woken", lambda: self._ledger.woken(lease))
 
-    async def finish(self, lease: Lease, *, again: datetime) -> None:
+    async def finish(self, lease: Lease, *, again: datetime, rests_until: datetime | None = None) -> None:
         await self._do("work.finish", lambda: self._ledger.finish(lease, again))
 
     # --- cases

@@ -77,7 +77,7 @@ class Evidence:
 async def collect(azure: Any, house: House, stories: Sequence[Story]) -> Evidence:
     """Ask the outside, now that it is over."""
     findings = [await _finding(azure, house, story) for story in stories]
-    return Evidence(findings=findings, chain=await house.ledger.verify_audit())
+    return Evidence(findings=findings, chain=await house.ledger.audit.verify())
 
 
 async def _finding(azure: Any, house: House, story: Story) -> Finding:

@@ -22,13 +22,14 @@ def upgrade() -> None:
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index("audit_credential", ["credential", "seq"], unique=False)
 
-    op.create_table(
+    head = op.create_table(
         "audit_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column("head", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.bulk_insert(head, [{"id": 1, "events": 0, "head": "0" * 64}])  # there to be locked by the first who adds an event
     op.create_table(
         "incidents",
         sa.Column("id", sa.String(length=64), nullable=False),

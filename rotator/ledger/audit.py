@@ -1,0 +1,69 @@
+"""The audit chain in its table: said in the same transaction as what it is about, walked from its first event.
+
+On PostgreSQL the head's row is locked while an event is added, so the chain has one order; `say` comes last in a transaction, so that
+nobody waits for a row while holding the head.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rotator.core.audit import GENESIS, AuditEvent, Verdict, seal_event, verify
+from rotator.ledger import rows
+from rotator.ledger.database import Database
+from rotator.ledger.schema import audit, audit_head
+
+AUDIT_PAGE = 1_000
+
+
+async def say(database: Database, connection: AsyncConnection, event: str, credential: str, fields: Mapping[str, str]) -> None:
+    """Add one event to the chain, in the transaction of `connection`."""
+    last = (await connection.execute(select(audit_head).with_for_update())).mappings().first()
+    now = database.now()
+    sealed = seal_event(
+        seq=(last["events"] if last else 0) + 1,
+        at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+        event=event,
+        credential=credential,
+        fields={name: str(value) for name, value in fields.items()},
+        previous=last["head"] if last else GENESIS,
+    )
+    await connection.execute(insert(audit).values(**rows.of_event(sealed)))
+    tip = {"events": sealed.seq, "head": sealed.hash}
+    statement = database.upsert(audit_head).values(id=1, **tip)
+    await connection.execute(statement.on_conflict_do_update(index_elements=[audit_head.c.id], set_=tip))
+
+
+class AuditChain:
+    """What the command line asks of the evidence."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def events(self, credential: str | None = None) -> AsyncIterator[AuditEvent]:
+        """The chain from its first event, read in pages."""
+        after = 0
+        while True:
+            query = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(AUDIT_PAGE)
+            query = query if credential is None else query.where(audit.c.credential == credential)
+            async with self._database.connect() as connection:
+                page = (await connection.execute(query)).mappings().all()
+            for row in page:
+                yield rows.event(row)
+            if len(page) < AUDIT_PAGE:
+                return
+            after = page[-1]["seq"]
+
+    async def verify(self, *, head: str | None = None) -> Verdict:
+        """Walk the whole chain, and hold its end against the head that is noted beside it (and against `head`, noted elsewhere)."""
+        events = [event async for event in self.events()]
+        async with self._database.connect() as connection:
+            noted = (await connection.execute(select(audit_head))).mappings().first()
+        verdict = verify(events, count=noted["events"] if noted else 0, head=noted["head"] if noted else GENESIS)
+        return verdict if verdict.broken or head is None else verify(events, head=head)
+
+    async def record(self, event: str, credential: str, fields: Mapping[str, str]) -> None:
+        """One event that is not part of any other change: a person's act, a fact to be anchored."""
+        async with self._database.begin() as connection:
+            await say(self._database, connection, event, credential, fields)

@@ -1,0 +1,101 @@
+"""One database, whichever of the two it is: transactions, the statements that differ between them, and the database's own clock.
+
+Every error of a driver becomes a `LedgerFault` here. On PostgreSQL time is the server's, carried on by this machine's monotonic clock, so
+that a worker whose wall clock is wrong decides like the others; on SQLite there is one host, and its clock is the database's.
+"""
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, extract, func, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from rotator.ledger.rows import from_ms, to_ms
+
+WRITES = {"rotator_writes": True}
+"""The execution option of a transaction that writes: SQLite takes its write lock at once for it."""
+
+
+class LedgerFault(Exception):
+    """The ledger cannot be used; the text says why and what to do."""
+
+
+class Database:
+    """An engine with a name that people know it by."""
+
+    def __init__(self, engine: AsyncEngine, name: str) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(**WRITES)
+        self.name = name
+        self._anchor: tuple[datetime, float] | None = None
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that writes. Raises LedgerFault where the database is away or refuses."""
+        with self.faults():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that reads, and holds up no writer."""
+        with self.faults():
+            async with self.engine.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, SQLAlchemyError, OSError) as error:
+            raise LedgerFault(f"{self.name}: {cause(error)}") from error
+
+    def upsert(self, table: Table) -> Any:
+        """An INSERT that can be told what to do on a conflict."""
+        return postgresql.insert(table) if self.is_postgresql else sqlite.insert(table)
+
+    # --- time -------------------------------------------------------------------------------------------------------------
+
+    def now_ms(self) -> ColumnElement[int]:
+        """The database's time inside a statement, in milliseconds."""
+        if self.is_postgresql:
+            return cast(func.floor(extract("epoch", func.clock_timestamp()) * 1000), BigInteger)
+        return literal(to_ms(self.now()), BigInteger)
+
+    def now(self) -> datetime:
+        """The database's time, as far as it is known without asking."""
+        if self._anchor is None:
+            return datetime.now(UTC)
+        at, monotonic_s = self._anchor
+        return at + timedelta(seconds=time.monotonic() - monotonic_s)
+
+    async def ask_the_time(self, connection: AsyncConnection) -> None:
+        """Anchor the clock to the server's. Nothing to ask on SQLite."""
+        if self.is_postgresql:
+            asked = time.monotonic()
+            ms = (await connection.execute(select(self.now_ms()))).scalar_one()
+            self._anchor = from_ms(ms), (asked + time.monotonic()) / 2
+
+
+def least(column: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The smaller of two, said so that both databases understand it."""
+    return case((column < other, column), else_=other)
+
+
+def greatest(column: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((column > other, column), else_=other)
+
+
+def cause(error: Exception) -> str:
+    """The first line of what the driver said; drivers put no value of a row there."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

@@ -1,0 +1,122 @@
+"""Intents before, outcomes after, and what is remembered of each value. Never a value: fingerprints and the hashes that senders use."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rotator.core.credential import Slot
+from rotator.core.faults import LeaseLost
+from rotator.core.sealed import Fingerprint, Sealed
+from rotator.core.settle import APPLIED, Intent
+from rotator.core.snapshot import KeyMemory, Memory, Order
+from rotator.core.step import Do, Publish, fingerprint_of, slot_of
+from rotator.engine.ports import Lease
+from rotator.ledger import rows
+from rotator.ledger.audit import say
+from rotator.ledger.database import Database
+from rotator.ledger.rows import to_ms
+from rotator.ledger.schema import incidents, intents, keys, work
+
+OUTCOMES_THAT_HEALED = ("published", APPLIED)
+
+
+class KeyJournal:
+    """Fulfils the engine's `Journal`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def recall(self, credential: str) -> tuple[Memory, list[Intent]]:
+        """What is remembered of the credential's values, and the intents that have no outcome."""
+        hour_ago = to_ms(self._database.now() - timedelta(hours=1))
+        mine = intents.c.credential == credential
+        healed = and_(mine, intents.c.heals, intents.c.at >= hour_ago, intents.c.outcome.in_(OUTCOMES_THAT_HEALED))
+        open_ones = select(intents).where(mine, intents.c.outcome.is_(None)).order_by(intents.c.at)
+        async with self._database.connect() as connection:
+            known = (await connection.execute(select(keys).where(keys.c.credential == credential))).mappings().all()
+            row = (await connection.execute(select(work).where(work.c.credential == credential))).mappings().first()
+            heals = (await connection.execute(select(func.count()).select_from(intents).where(healed))).scalar_one()
+            unsettled = (await connection.execute(open_ones)).mappings().all()
+        order = Order(value=row["order_value"], foreign=row["order_foreign"]) if row and row["order_value"] else None
+        memory = Memory(keys={Fingerprint(one["fingerprint"]): rows.key(one) for one in known}, order=order, heals_last_hour=heals)
+        return memory, [rows.intent(one) for one in unsettled]
+
+    async def index(self, credential: str, account: str, values: Mapping[Slot, Sealed]) -> None:
+        """Know live values by fingerprint and by the hashes that senders of alerts use, so that an alert without a value is matched."""
+        async with self._database.begin() as connection:
+            for slot, value in values.items():
+                hashes = {"sha256": value.sha256(), "hmsl_hash": value.hmsl_hash()}
+                row = {"credential": credential, "fingerprint": value.fingerprint, "account": account, "slot": slot.value, **hashes}
+                await connection.execute(self._database.upsert(keys).values(**row).on_conflict_do_nothing())
+
+    async def intend(self, lease: Lease, operation: str, do: Do) -> None:
+        """The intent, before the effect, fenced by the lease's token. Raises LeaseLost where another worker has the row."""
+        heals = isinstance(do.step, Publish) and do.step.heals
+        row = {
+            "operation": operation,
+            "credential": lease.credential,
+            "step": do.step.name,
+            "slot": slot_of(do.step),
+            "fingerprint": fingerprint_of(do.step),
+            "reason": do.reason.value,
+        }
+        token = select(work.c.token).where(work.c.credential == lease.credential).with_for_update()
+        async with self._database.begin() as connection:
+            if (await connection.execute(token)).scalar() != lease.token:
+                raise LeaseLost(f"another worker has taken {lease.credential} over")
+            at = to_ms(self._database.now())
+            await connection.execute(insert(intents).values(**row, because=do.because, heals=heals, at=at))
+            said = {name: str(value) for name, value in row.items() if value and name != "credential"}
+            fields = {**said, "because": do.because, "worker": lease.owner, **_told(lease)}
+            await say(self._database, connection, "intent", lease.credential, fields)
+
+    async def remember(self, lease: Lease, learned: Sequence[KeyMemory]) -> None:
+        """What a look showed of values, without any step."""
+        async with self._database.begin() as connection:
+            for memory in learned:
+                await self._remember(connection, lease.credential, memory)
+
+    async def outcome(
+        self, lease: Lease, operation: str, result: str, *, learned: Sequence[KeyMemory] = (), detail: Mapping[str, str] | None = None
+    ) -> None:
+        """The outcome, after the effect, with what is remembered of the values by it. Not fenced: what happened, happened."""
+        async with self._database.begin() as connection:
+            settled = {"outcome": result, "outcome_at": to_ms(self._database.now())}
+            await connection.execute(update(intents).where(intents.c.operation == operation).values(**settled))
+            for memory in learned:
+                await self._remember(connection, lease.credential, memory)
+            fields = {"operation": operation, "result": result, **(detail or {}), **_told(lease)}
+            await say(self._database, connection, "outcome", lease.credential, fields)
+
+    async def _remember(self, connection: AsyncConnection, credential: str, memory: KeyMemory) -> None:
+        facts = rows.of_key(memory)
+        row = {"credential": credential, "fingerprint": memory.fingerprint, "account": ""}
+        statement = self._database.upsert(keys).values(**row, **facts)
+        await connection.execute(statement.on_conflict_do_update(index_elements=[keys.c.credential, keys.c.fingerprint], set_=facts))
+
+    async def known_as(
+        self, *, fingerprint: str | None = None, sha256: str | None = None, hmsl_hash: str | None = None
+    ) -> list[tuple[str, Fingerprint]]:
+        """The credentials that a value was seen at, told by its fingerprint or by a sender's hash."""
+        asked = [(keys.c.fingerprint, fingerprint), (keys.c.sha256, sha256), (keys.c.hmsl_hash, hmsl_hash)]
+        condition = or_(*(column == value for column, value in asked if value))
+        async with self._database.connect() as connection:
+            found = await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(condition))
+            return [(row.credential, Fingerprint(row.fingerprint)) for row in found]
+
+    async def prune(self, older_than: timedelta) -> int:
+        """Forget settled intents and values proven dead that are older, and no case speaks of. The audit keeps their story. How many."""
+        before = to_ms(self._database.now() - older_than)
+        spoken_of = select(incidents.c.fingerprint)
+        old_intents = delete(intents).where(intents.c.outcome_at < before)
+        old_keys = delete(keys).where(keys.c.dead_at < before, keys.c.fingerprint.not_in(spoken_of))
+        async with self._database.begin() as connection:
+            forgotten = [(await connection.execute(statement)).rowcount for statement in (old_intents, old_keys)]
+        return sum(forgotten)
+
+
+def _told(lease: Lease) -> dict[str, Any]:
+    return {"rotation": lease.rotation} if lease.rotation else {}
