@@ -17,10 +17,11 @@ from rotator.core.step import Do, Quiet, Wait
 from rotator.core.wave import Wave, WaveResult, after_run, asks_again, enter, result_of, room
 from rotator.daemon.fleet import Fleet
 from rotator.daemon.overdue import Overdue
-from rotator.daemon.rows import OPERATOR, Claimed, Ending, GiveBack, HandBack, Rows
+from rotator.daemon.rows import Ending, GiveBack, HandBack, Rows
 from rotator.engine.drift import Dim, Odd, Still, light_look
 from rotator.engine.gate import WaveKeeper, change_wave, wave_now
 from rotator.engine.reconcile import Run, reconcile
+from rotator.ledger.work import OPERATOR, Claimed
 
 PARKED = timedelta(days=1)
 """How long the row of a credential that is in no settings any more rests."""

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from rotator.core.credential import Credential
 from rotator.core.policy import due_at, window_missed
-from rotator.daemon.rows import Row
 from rotator.engine.ports import Watch
+from rotator.ledger.work import WorkRow
 
 
 class Overdue:
@@ -24,7 +24,7 @@ class Overdue:
         for memory in (self._due, self._said, self._missed):
             memory.pop(name, None)
 
-    def say(self, rows: Sequence[Row], credentials: Mapping[str, Credential], now: datetime, watch: Watch) -> int:
+    def say(self, rows: Sequence[WorkRow], credentials: Mapping[str, Credential], now: datetime, watch: Watch) -> int:
         """Say what is new; how many are overdue."""
         overdue = 0
         for row in rows:
@@ -36,7 +36,7 @@ class Overdue:
             self._say_once(credential, due, now, watch)
         return overdue
 
-    def _due_of(self, row: Row, credential: Credential) -> datetime | None:
+    def _due_of(self, row: WorkRow, credential: Credential) -> datetime | None:
         if row.credential in self._due:
             return self._due[row.credential]
         if row.rests_until is None:

@@ -15,8 +15,9 @@ from datetime import timedelta
 from rotator.core.faults import LeaseLost
 from rotator.core.retry import backoff, rest
 from rotator.daemon.pulse import Pulse
-from rotator.daemon.rows import CADENCE, EMERGENCY, Claimed, Ending, GiveBack, HandBack, Lock, Rows
+from rotator.daemon.rows import Ending, GiveBack, HandBack, Lock, Rows
 from rotator.engine.ports import Clock, Lease, Watch
+from rotator.ledger.work import CADENCE, EMERGENCY, Claimed
 from rotator.telemetry import story
 
 LONGEST_NAP = timedelta(seconds=2)

@@ -7,34 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from rotator.engine.ports import Lease
-
-EMERGENCY, OPERATOR, CADENCE = 100, 10, 0
-
-
-class Claimed(Protocol):
-    """A row that was due and is ours now."""
-
-    @property
-    def lease(self) -> Lease: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def rests_until(self) -> datetime | None: ...
-    @property
-    def looked_at(self) -> datetime | None: ...
-
-
-class Row(Protocol):
-    """One row, as it stands."""
-
-    @property
-    def credential(self) -> str: ...
-    @property
-    def owner(self) -> str | None: ...
-    @property
-    def rests_until(self) -> datetime | None: ...
+from rotator.ledger.work import CADENCE, Claimed, WorkRow
 
 
 class Rows(Protocol):
@@ -56,11 +29,11 @@ class Rows(Protocol):
 
     async def wait_for_wake(self, longest: timedelta) -> None: ...
 
-    async def rows(self) -> Sequence[Row]: ...
+    async def rows(self) -> Sequence[WorkRow]: ...
 
 
 class Lock(Protocol):
-    """Our own lock in the ledger: while it stands, our rows are ours."""
+    """Our own lock in the ledger: while it stands, our rows are ours. `lost` is another event after each new lock."""
 
     lost: asyncio.Event
 
