@@ -23,7 +23,7 @@ from rotator.core.credential import Secret, Version, tagged_version
 from rotator.core.faults import Ambiguous, Denied, Fault, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Current, SecretView
-from rotator.engine.ports import Edition, Placed, SecretLook
+from rotator.engine.ports import Edition, Glimpse, Placed, SecretLook
 
 PAGES_MAX = 400
 """Of 25 versions each. Key Vault itself cannot back up a secret with more than 500 versions."""
@@ -54,13 +54,25 @@ class KeyVault:
         except Missing:
             return SecretLook(view=SecretView(current=None, deleted=await self._is_deleted(client, secret)), text=None, foreign_tags={})
         except Denied as denied:
-            if error_code(denied)[1] != "SecretDisabled" and "disabled secret" not in str(denied.__cause__).lower():
+            if not _is_disabled(denied):
                 raise
             if not versions:
                 raise
             return _disabled(versions)
         finally:
             await _no_longer(listed, current)
+
+    async def glimpse(self, secret: Secret) -> Glimpse:
+        """The current value alone, in one call. Raises Missing where nothing is there, or what is there is disabled."""
+        try:
+            with faults(f"secret {secret.name}", needs=f"{_DATA}/getSecret/action"):
+                found = await self._at(secret).get_secret(secret.name)
+        except Denied as denied:
+            if _is_disabled(denied):
+                raise Missing(f"the current version of {secret.name} is disabled") from denied
+            raise
+        version = _version(found.properties)
+        return Glimpse(version=version.id, text=_sealed(found), fingerprint=version.fingerprint)
 
     async def read(self, secret: Secret, version: str) -> Sealed:
         """What one version holds. Raises Missing where it is not there or may not be read any more."""
@@ -131,6 +143,10 @@ class KeyVault:
                 **self._azure.client_options,
             )
         return self._clients[secret.vault]
+
+
+def _is_disabled(denied: Denied) -> bool:
+    return error_code(denied)[1] == "SecretDisabled" or "disabled secret" in str(denied.__cause__).lower()
 
 
 def _may_be_older(found: Any, versions: tuple[Version, ...]) -> bool:

@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -77,3 +78,8 @@ def start_logging(level: str = "warning") -> None:
 def logged(event: str, **fields: Any) -> None:
     """Fulfils the engine's `Watch`: every event of a run is a line of the log."""
     structlog.get_logger().info(event, **fields)
+
+
+def story(**fields: str) -> AbstractContextManager[None]:
+    """Every line that is said inside carries these fields: so one rotation's lines can be told from all others."""
+    return structlog.contextvars.bound_contextvars(**{name: value for name, value in fields.items() if value})

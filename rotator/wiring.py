@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Identity, S
 from rotator.core.credential import Credential
 from rotator.core.faults import Rejected
 from rotator.dependents import kinds_for
+from rotator.engine.gate import OnlyStopped
 from rotator.engine.ports import Watch, World
 from rotator.engine.urgency import is_urgent
 from rotator.issuers.cognitive import CognitiveServices
@@ -78,8 +79,16 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
             cases=ledger.cases,
             journal=ledger.journal,
             watch=watch,
+            gate=OnlyStopped(ledger.waves),
         )
         yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure)
+
+
+def refurnished(house: House, settings: Settings) -> House:
+    """The same house with other credentials and limits: what is open stays open."""
+    credentials = {one.name: one for one in settings.credential_list()}
+    world = replace(house.world, kinds=kinds_for(credentials.values()))
+    return replace(house, credentials=credentials, settings=settings, world=world)
 
 
 def cloud_of(settings: Settings, directory: Path) -> Cloud:

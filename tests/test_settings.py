@@ -13,6 +13,7 @@ import yaml
 
 from rotator.core.credential import Secret
 from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window, mode_when_proven, when_suspected
+from rotator.core.wave import WaveLimits
 from rotator.settings import Settings, SettingsError, load, parse, schema
 
 CONFIG = Path(__file__).parent.parent / "config"
@@ -610,3 +611,20 @@ def test_ten_thousand_credentials_load_in_time_that_grows_with_their_number() ->
 def test_of_a_thousand_credentials_the_one_that_is_wrong_is_named_with_its_line() -> None:
     text = fleet(1_000) + "    crytoperiod: 7d\n"
     assert error(text) == "credentials[999].crytoperiod (line 3002): unknown key; did you mean 'cryptoperiod'?"
+
+
+# --- the daemon's limits ----------------------------------------------------------------------------------------------------
+
+
+def test_waves_are_on_by_default_and_are_shares_of_the_fleet() -> None:
+    limits = parse("limits: {wave: {canary: 10%, stop_at: 12.5%}, spread: 0%}", "test").limits
+    assert limits.wave.limits() == WaveLimits(canary=0.1, share=0.25, stop_at=0.125, idle=timedelta(hours=1))
+    assert limits.spread == 0
+    assert parse("", "test").limits.wave.limits() == WaveLimits()
+
+
+@pytest.mark.parametrize("wrong", ["5", "0.05", "101%", "-1%", "5 %", "%"])
+def test_a_share_is_a_percentage(wrong: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        parse(f"limits: {{spread: '{wrong}'}}", "test")
+    assert raised.value.errors == ["limits.spread (line 1): not a share; write a percentage, like 5%"]

@@ -12,6 +12,8 @@ COMMANDS = {
     "plan": "What would be done next, and why. Changes nothing.",
     "rotate": "Rotate credentials without downtime, to the proof that the old key is dead.",
     "revoke": "Kill a leaked key: replace it, revoke it, prove it dead.",
+    "serve": "The daemon: keep the fleet rotated, without anyone watching.",
+    "waves": "How scheduled rotations go out: a canary first. Stop and resume them.",
     "audit": "The evidence: verify, show or export the audit chain.",
     "work": "The queue: what is due, and who acts on it; steal a row from a worker that hangs.",
     "ledger": "The database that remembers: bring its schema up to date.",

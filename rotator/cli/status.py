@@ -46,6 +46,7 @@ def row(one: Seen) -> dict[str, Any]:
         "fingerprint": one.current.fingerprint if one.current else None,
         "age_seconds": int((one.at - one.current.created).total_seconds()) if one.current else None,
         "due_at": rfc3339(due),
+        "overdue": due is not None and due <= one.at,
         "phase": one.decision.phase,
         "because": one.decision.because,
         "incident": next((case.id for case in one.incidents if case.is_open), None),
@@ -59,6 +60,11 @@ def _due(one: Seen) -> datetime | None:
     return due_at(one.credential.policy, one.current.created) if one.current else None
 
 
+def _when_due(one: Seen, now: datetime) -> str:
+    due = _due(one)
+    return f"OVERDUE {until(due, now)}" if due and due <= now else until(due, now)
+
+
 def _print(seen: list[Seen], now: datetime) -> None:
     columns = ("credential", "active", "fingerprint", "age", "due", "phase", "incident", "dependents", "because")
     rows = [
@@ -67,7 +73,7 @@ def _print(seen: list[Seen], now: datetime) -> None:
             str(one.active or "–"),
             (one.current.fingerprint or "–")[:8] if one.current else "–",
             length(now - one.current.created) if one.current else "–",
-            until(_due(one), now),
+            _when_due(one, now),
             one.decision.phase,
             next((case.id for case in one.incidents if case.is_open), "–"),
             ", ".join(f"{view.name} {view.adoption}" for view in one.look.snapshot.dependents) or "–",

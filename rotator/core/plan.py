@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from rotator.core.credential import Credential, Reason, Role, Slot, Version
 from rotator.core.facts import Compromise, Facts, Needed
 from rotator.core.incident import Incident, State
-from rotator.core.policy import due_at, is_due
+from rotator.core.policy import due_at, is_due, starts_at
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Adoption, Snapshot, Unseen
 from rotator.core.step import (
@@ -37,6 +37,7 @@ from rotator.core.step import (
     Recover,
     Retire,
     Revoke,
+    Start,
     SwitchOffLocalAuth,
     Wait,
 )
@@ -229,12 +230,28 @@ def _adopt(facts: Facts) -> Decision | None:
 
 
 def _renew(facts: Facts) -> Decision | None:
-    """The current value is compromised, ordered away, or past its cryptoperiod in an open window: mint, prove, publish the other slot."""
+    """The current value is compromised, ordered away, or past its cryptoperiod in an open window: mint, prove, publish the other slot.
+
+    A wave may hold all of it but a compromise; what is published already goes on.
+    """
     active = facts.active
     why = _why_renew(facts) if active else None
-    if active is None or why is None:
+    if active is None or why is None or (why[0] is Reason.SUPERSEDED and facts.memory.held_by_wave):
         return None
-    reason, because = why
+    decision = _renewed(facts, active, *why)
+    return replace(decision, starts=_start(facts)) if isinstance(decision, Do) and why[0] is Reason.SUPERSEDED else decision
+
+
+def _start(facts: Facts) -> Start:
+    return Start.ORDER if _is_ordered(facts) else Start.CADENCE
+
+
+def _is_ordered(facts: Facts) -> bool:
+    order, current = facts.memory.order, facts.current
+    return order is not None and current is not None and order.value == current.fingerprint
+
+
+def _renewed(facts: Facts, active: Slot, reason: Reason, because: str) -> Decision | None:
     standby = active.other
     if facts.is_fresh(standby):
         return _publish(facts, standby, heals=False, reason=reason, because=because)
@@ -264,16 +281,18 @@ def _unready(facts: Facts, active: Slot) -> Decision | None:
 
 
 def _why_renew(facts: Facts) -> tuple[Reason, str] | None:
-    current, order = facts.current, facts.memory.order
+    current = facts.current
     assert current is not None
     assert current.fingerprint is not None
     case = next((case for case in facts.compromised() if case.fingerprint == current.fingerprint), None)
     if case is not None:
         return case.reason, f"the value in the vault is compromised, to be dead by {case.deadline:%H:%M:%S}"
-    if order is not None and order.value == current.fingerprint:
+    if _is_ordered(facts):
         return Reason.SUPERSEDED, "an operator ordered a new value"
     if is_due(facts.credential.policy, current.created, facts.now):
-        return Reason.SUPERSEDED, f"active since {current.created:%Y-%m-%d}, its cryptoperiod is over"
+        due = due_at(facts.credential.policy, current.created)
+        over = "its cryptoperiod is over" if due <= facts.now else f"due {_when(due)} and let out early, so that not all are due at once"
+        return Reason.SUPERSEDED, f"active since {current.created:%Y-%m-%d}, {over}"
     return None
 
 
@@ -488,18 +507,28 @@ def _unfinished(facts: Facts) -> Decision | None:
     return None
 
 
+def _held(facts: Facts) -> Decision | None:
+    """A scheduled rotation that the wave lets not start; every rule that acts on what is published has had its turn."""
+    held, why = facts.memory.held_by_wave, _why_renew(facts) if facts.active else None
+    if held is None or why is None or why[0] is not Reason.SUPERSEDED:
+        return None
+    because = f"{why[1]}; {held.because}"
+    return Wait(until=facts.now + RECHECK, because=because, phase="wave", reason=why[0], tell=held.stopped, refused=held.stopped)
+
+
 def _quiet(facts: Facts) -> Quiet:
     current, active = facts.current, facts.active
     assert current is not None
     assert active is not None
-    due = due_at(facts.credential.policy, current.created)
-    if due <= facts.now and facts.credential.policy.window:
+    due, starts = due_at(facts.credential.policy, current.created), starts_at(facts.credential.policy, current.created)
+    if starts <= facts.now and facts.credential.policy.window:
         opens = facts.credential.policy.window.next_open(facts.now)
-        return Quiet(until=opens, because=f"overdue since {_when(due)}; the window opens {_when(opens)}", phase="due")
+        told = "overdue since" if due <= facts.now else "due"
+        return Quiet(until=opens, because=f"{told} {_when(due)}; the window opens {_when(opens)}", phase="due")
     first = facts.memory.of(facts.slots[active.other]).minted_at is None
     warning = f"; {_what_the_mint_ends(facts, active.other)} then" if first else ""
     warning += "" if facts.account.provable else f"; a replaced key of kind {facts.account.kind} cannot be proven dead"
-    return Quiet(until=due, because=f"{active} is active and due {_when(due)}{warning}")
+    return Quiet(until=starts, because=f"{active} is active and due {_when(due)}{warning}")
 
 
 def _wait_to_see(facts: Facts, unseen: Unseen) -> Wait:
@@ -553,4 +582,5 @@ RULES: tuple[Rule, ...] = (
     _retire,
     _overlap,
     _unfinished,
+    _held,
 )

@@ -1,5 +1,6 @@
 """How long a value may live, and what a compromise asks for."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from cronsim import CronSim
 
 REPEATED_HOUR = timedelta(hours=2)
 """Longer than any change of daylight saving."""
+WINDOWS_LOOKED_BACK = timedelta(days=400)
 
 
 class Mode(StrEnum):
@@ -59,6 +61,12 @@ class Window:
         """`now` if the window is open, else the next opening, in UTC."""
         return now if self.is_open(now) else next(opened for opened in self._openings(now) if opened > now)
 
+    def last_closed(self, since: datetime, now: datetime) -> datetime | None:
+        """When the last window that opened after `since`, or stood open then, had closed by `now`; of the last year only."""
+        start = max(since, now - WINDOWS_LOOKED_BACK)
+        closed = [opened + self.length for opened in takewhile(lambda opened: opened + self.length <= now, self._openings(start))]
+        return next((close for close in reversed(closed) if close > since), None)
+
     def _openings(self, now: datetime) -> Iterator[datetime]:
         """The openings from the first that `now` could still lie in, in UTC, where no hour comes twice."""
         start = (now - self.length - REPEATED_HOUR).astimezone(ZoneInfo(self.zone))
@@ -77,6 +85,8 @@ class Policy:
     window: Window | None = None
     unprovable: Unprovable = Unprovable.REFUSE
     on_suspicion: OnSuspicion | None = None
+    early: timedelta = timedelta(0)
+    """How long before its cryptoperiod is over a rotation may start by itself, so that a thousand of one birthday do not start at once."""
 
 
 def mode_when_proven(policy: Policy, source: Mode | None) -> Mode:
@@ -96,6 +106,27 @@ def due_at(policy: Policy, published: datetime) -> datetime:
     return policy.window.next_open(over) if policy.window else over
 
 
+def starts_at(policy: Policy, published: datetime) -> datetime:
+    """When its rotation starts by itself: `early`, never later than `due_at`, and inside the window."""
+    start = published + policy.cryptoperiod - policy.early
+    return policy.window.next_open(start) if policy.window else start
+
+
 def is_due(policy: Policy, published: datetime, now: datetime) -> bool:
-    """Whether the cryptoperiod is over and the window open now (an overdue value waits for the next opening, too)."""
-    return now >= published + policy.cryptoperiod and (policy.window is None or policy.window.is_open(now))
+    """Whether a rotation may start now: its time has come and the window is open (an overdue value waits for the next opening, too)."""
+    return now >= published + policy.cryptoperiod - policy.early and (policy.window is None or policy.window.is_open(now))
+
+
+def window_missed(policy: Policy, due: datetime, now: datetime) -> datetime | None:
+    """When the last whole window closed in which a value due at `due` was to be replaced; None where none has gone by."""
+    return policy.window.last_closed(due, now) if policy.window else None
+
+
+SPREAD_MAX = timedelta(hours=12)
+
+
+def early_by(name: str, policy: Policy, spread: float) -> timedelta:
+    """This credential's own share of the spread: the same at every start, and on every machine."""
+    digest = hashlib.sha256(f"rotator-spread:{name}".encode()).digest()
+    place = int.from_bytes(digest[:8]) / 2**64
+    return min(policy.cryptoperiod * spread, SPREAD_MAX) * place

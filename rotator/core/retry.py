@@ -14,6 +14,8 @@ EMERGENCY_WAIT = timedelta(seconds=10)
 LATE_EFFECT = timedelta(seconds=1)
 """How long a call whose answer was lost is left alone before the same step is tried anew: its effect may still come."""
 FAULTS_IN_A_ROW_MAX = 12
+FIRST_REST = timedelta(seconds=15)
+LONGEST_REST = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +58,13 @@ def backoff(failures: int, chance: random.Random) -> timedelta:
     doubled: timedelta = FIRST_WAIT * 2 ** min(max(failures - 1, 0), 10)
     jittered: timedelta = doubled * chance.uniform(0.75, 1.25)
     return min(jittered, LONGEST_WAIT)
+
+
+def rest(troubles: int, chance: random.Random, *, hopeless: bool) -> timedelta:
+    """How long a credential rests after the `troubles`-th run in a row that ended in trouble, at least: so a fleet that cannot be seen
+    costs little, and comes back by itself. Where a person has to act first, trying often is of no use.
+    """
+    longest = LONGEST_REST if hopeless else LONGEST_WAIT
+    doubled: timedelta = FIRST_REST * 2 ** min(max(troubles - 1, 0), 10)
+    jittered: timedelta = doubled * chance.uniform(0.75, 1.25)
+    return min(jittered, longest)

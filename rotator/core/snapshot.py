@@ -123,6 +123,14 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Why the wave lets no scheduled rotation of this credential start now; `stopped` where a person has to resume it."""
+
+    because: str
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint."""
 
@@ -130,6 +138,7 @@ class Memory:
     order: Order | None = None
     heals_last_hour: int = 0
     held_back: Mapping[str, HeldBack] = field(default_factory=dict)
+    held_by_wave: Held | None = None
 
     def of(self, fingerprint: Fingerprint) -> KeyMemory:
         return self.keys.get(fingerprint) or KeyMemory(fingerprint=fingerprint)

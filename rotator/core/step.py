@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from rotator.core.credential import Reason, Slot
 from rotator.core.sealed import Fingerprint
@@ -122,14 +123,22 @@ def fingerprint_of(step: Step) -> Fingerprint | None:
     return getattr(step, "replaces", None) or getattr(step, "fingerprint", None)
 
 
+class Start(StrEnum):
+    """Whose wish a scheduled rotation is, as long as its value is not published: the wave is asked before each such step."""
+
+    CADENCE = "cadence"
+    ORDER = "order"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Do:
-    """Perform `step` now. `because` is a sentence a person can read."""
+    """Perform `step` now. `because` is a sentence a person can read. `starts`: part of a rotation that a wave may hold."""
 
     step: Step
     reason: Reason
     because: str
     phase: str
+    starts: Start | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

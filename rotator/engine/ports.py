@@ -4,7 +4,7 @@ Every method may raise a `Fault`. A method that changes something sends its call
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -13,8 +13,8 @@ from rotator.core.credential import Dependent, Secret, Slot
 from rotator.core.incident import Incident
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.settle import Intent
-from rotator.core.snapshot import AccountView, DependentView, KeyMemory, Memory, SecretView
-from rotator.core.step import Do
+from rotator.core.snapshot import AccountView, DependentView, Held, KeyMemory, Memory, SecretView
+from rotator.core.step import Do, Start
 
 
 class Clock(Protocol):
@@ -90,10 +90,22 @@ class Placed:
     created: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glimpse:
+    """What a reader without a version gets now, and what its tags say: one call. `fingerprint` is the tag's word, not the value's."""
+
+    version: str
+    text: Sealed
+    fingerprint: Fingerprint | None
+
+
 class Vault(Protocol):
     """Where the current value is published."""
 
     async def look(self, secret: Secret) -> SecretLook: ...
+
+    async def glimpse(self, secret: Secret) -> Glimpse:
+        """Raises Missing where nothing is there, or where its current version is disabled."""
 
     async def read(self, secret: Secret, version: str) -> Sealed: ...
 
@@ -188,6 +200,19 @@ class Journal(Protocol):
     ) -> None: ...
 
 
+class Gate(Protocol):
+    """Whether a scheduled rotation may start, or go on before it has published: the waves."""
+
+    async def enter(self, credential: str, start: Start) -> Held | None: ...
+
+
+class OpenGate:
+    """No waves: everything may start."""
+
+    async def enter(self, credential: str, start: Start) -> Held | None:
+        return None
+
+
 class Watch(Protocol):
     """Somebody who looks on: the log, a terminal. Never sees a value."""
 
@@ -208,3 +233,4 @@ class World:
     cases: Cases
     journal: Journal
     watch: Watch
+    gate: Gate = field(default_factory=OpenGate)

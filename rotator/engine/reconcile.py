@@ -7,7 +7,7 @@ goes on. The lease is looked at again right before every effect.
 import asyncio
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from rotator.core.credential import Credential, Reason
 from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Rejected
 from rotator.core.incident import Incident, State
-from rotator.core.plan import RECHECK, plan
+from rotator.core.plan import RECHECK
 from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, Again, GiveUp, after
 from rotator.core.sealed import Sealed
 from rotator.core.settle import close
@@ -37,6 +37,7 @@ from rotator.core.step import (
     label,
     slot_of,
 )
+from rotator.engine.gate import decide
 from rotator.engine.looking import look_again
 from rotator.engine.observe import NOTHING, PATIENCE_IN_AN_EMERGENCY, Look, Told
 from rotator.engine.perform import Bench, Outcome, perform
@@ -78,10 +79,12 @@ async def reconcile(
     known: Sequence[Sealed] = (),
     told: Told = NOTHING,
     chance: random.Random | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Walk until quiet, or until the next step is later than `until` (None: until the first wait that is no retry).
 
-    `known` are values handed in, `told` is what the caller has just seen: the first look may believe it.
+    `known` are values handed in, `told` is what the caller has just seen: the first look may believe it. Once `stopping` says so, the run
+    ends before its next step.
 
     Raises:
         LeaseLost: another worker may act on the credential now; nothing was done after that.
@@ -94,17 +97,20 @@ async def reconcile(
         chance=chance or random.Random(),
         started=world.clock.now(),
         told=told,
+        stopping=stopping,
     )
     for _ in range(LOOKS_MAX):
         look, incidents = await look_again(walk)
         now = world.clock.now()
-        decision = plan(look.snapshot, credential, incidents, now)
+        decision = await decide(look.snapshot, credential, incidents, world)
         facts = Facts(snapshot=look.snapshot, credential=credential, incidents=incidents, now=now)
         if look.believes and not may_stand_on_belief(decision, facts):
             continue  # nothing is believed twice in a row: the next look asks for everything
         walk.told = look.told
         word = decision.step.name if isinstance(decision, Do) else type(decision).__name__.lower()
         world.watch("decided", credential=credential.name, decision=word, because=decision.because, phase=decision.phase)
+        if stopping():
+            break
         if isinstance(decision, Do):
             await _do(decision, look, incidents, walk)
         elif not walk.heard and _stops(decision, incidents, until, walk):
@@ -246,6 +252,8 @@ async def _sleep_until(at: datetime, walk: Walk) -> None:
     clock = walk.world.clock
     await clock.sleep(SHORTEST_WAIT)
     while (left := at - clock.now()) > timedelta(0):
+        if walk.stopping():
+            return
         if await walk.world.work.woken(walk.lease):
             walk.hear()
             return

@@ -1,7 +1,7 @@
 """The state of one run along the corridor: held in memory, and lost without harm."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,6 +46,7 @@ class Walk:
     unanswered: dict[str, datetime] = field(default_factory=dict)
     told: Told = NOTHING
     cases: frozenset[object] | None = None
+    stopping: Callable[[], bool] = lambda: False
 
     def hear(self) -> None:
         """Somebody woke the credential: this run does not end before it has looked."""

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from rotator.core.template import MARK, Template
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = r"^\d+(\.\d+)?[smhd]$"
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|vault:https://.+/secrets/[^/]+)$"
@@ -15,12 +17,12 @@ _ACCOUNT = (
     r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\.[Cc]ognitive[Ss]ervices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*$"
 )
 LONGEST = timedelta(days=36_500)
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
-def fits(pattern: str, value: str) -> bool:
+def fits(form: str, value: str) -> bool:
     """Whether all of `value` is of the form: `$` alone would let a new line at its end pass."""
-    return re.fullmatch(pattern.removeprefix("^").removesuffix("$"), value) is not None
+    return re.fullmatch(form.removeprefix("^").removesuffix("$"), value) is not None
 
 
 def _duration(value: object) -> timedelta:
@@ -42,6 +44,8 @@ def _reference(value: object) -> str:
 
 
 def pattern(form: str, hint: str) -> BeforeValidator:
+    """Text that is of the form as a whole, or else `hint`."""
+
     def check(value: object) -> str:
         if not isinstance(value, str) or not fits(form, value):
             raise PydanticCustomError("form", hint)
@@ -66,7 +70,7 @@ AccountId = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": _ACCOUNT}),
 ]
-Name = Annotated[str, pattern(_NAME, "not a name: letters, digits, '.', '_' and '-'"), WithJsonSchema({"type": "string", "pattern": _NAME})]
+Name = Annotated[str, pattern(NAME, "not a name: letters, digits, '.', '_' and '-'"), WithJsonSchema({"type": "string", "pattern": NAME})]
 
 
 class Strict(BaseModel):
@@ -77,3 +81,14 @@ def positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise PydanticCustomError("positive", "must be longer than nothing")
     return value
+
+
+def _format(value: object) -> str:
+    marked = isinstance(value, str) and value.count(MARK) == 1
+    if not isinstance(value, str) or not marked or Template(text=value).extract(Template(text=value).fill("k", None)) != "k":
+        raise PydanticCustomError("format", "must hold {key} exactly once; in JSON in a text field of an object")
+    return value
+
+
+Format = Annotated[str, BeforeValidator(_format), WithJsonSchema({"type": "string", "pattern": r"\{key\}"})]
+"""How a key stands in a larger text."""

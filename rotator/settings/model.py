@@ -8,15 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rotator.core.credential import Credential, Dependent, Secret
@@ -24,6 +16,7 @@ from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window
 from rotator.core.template import MARK, Template
 from rotator.settings.alerts import AlertSettings
 from rotator.settings.forms import AccountId, Duration, Name, Reference, Strict, Url, fits, positive
+from rotator.settings.limits import LimitSettings
 
 
 class CustomCloud(Strict):
@@ -107,7 +100,7 @@ class CredentialSettings(_Policies):
     account: AccountId
     secret: Url
     format: str = MARK
-    dependents: list[DependentSettings] = Field(default_factory=list)
+    dependents: list[DependentSettings] = Field(default=[])
 
     @field_validator("secret")
     @classmethod
@@ -127,25 +120,6 @@ class WebSettings(Strict):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     operator_token: Reference | None = None
-
-
-class LimitSettings(Strict):
-    """Bounds: how much at once, how many compromises an hour before a person is asked, how long one request may take.
-
-    Of what Azure Resource Manager grants a subscription, cadence uses at most `azure_share` of the refill, and never the last
-    `emergency_reserve` of the bucket; an emergency may use all of it.
-    """
-
-    concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 32
-    compromises_per_hour: Annotated[int, Field(ge=1, strict=True)] = 20
-    request_timeout: Duration = timedelta(seconds=15)
-    azure_share: Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)] = 0.8
-    emergency_reserve: Annotated[float, Field(ge=0, le=0.9, strict=True, allow_inf_nan=False)] = 0.2
-
-    @field_validator("request_timeout")
-    @classmethod
-    def _some(cls, value: timedelta) -> timedelta:
-        return positive(value)
 
 
 NAMED, OWN = "<a name>", "<of your own>"
@@ -175,7 +149,7 @@ class Settings(Strict):
     identity: IdentitySetting = "default"
     ledger: str = "sqlite:///rotator.db"
     defaults: _Policies = _Policies()
-    credentials: list[CredentialSettings] = Field(default_factory=list)
+    credentials: list[CredentialSettings] = Field(default=[])
     alerts: AlertSettings = AlertSettings()
     web: WebSettings = WebSettings()
     limits: LimitSettings = LimitSettings()

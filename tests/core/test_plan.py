@@ -89,6 +89,7 @@ def test_the_rules_stand_in_the_order_of_the_design() -> None:
         "_retire",
         "_overlap",
         "_unfinished",
+        "_held",
     ]
 
 

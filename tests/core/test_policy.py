@@ -8,7 +8,7 @@ from cronsim import CronSim
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rotator.core.policy import Mode, Policy, Unprovable, Window, due_at, is_due
+from rotator.core.policy import SPREAD_MAX, Mode, Policy, Unprovable, Window, due_at, early_by, is_due, starts_at, window_missed
 
 BERLIN = "Europe/Berlin"
 OFFICE = Window(opens="0 9 * * 1-5", length=timedelta(hours=7), zone=BERLIN)
@@ -127,3 +127,51 @@ def test_a_window_is_open_exactly_after_its_openings(change: datetime, minutes: 
 def test_a_window_longer_than_its_period_is_always_open() -> None:
     window = Window(opens="0 0 * * *", length=timedelta(days=2))
     assert all(window.is_open(SPRING + timedelta(minutes=37 * step)) for step in range(100))
+
+
+def test_an_early_start_comes_before_the_due_date_and_moves_it_not() -> None:
+    policy, published = Policy(early=HOUR), datetime(2026, 1, 1, tzinfo=UTC)
+    assert starts_at(policy, published) == due_at(policy, published) - HOUR
+    assert is_due(policy, published, due_at(policy, published) - HOUR)
+    assert not is_due(policy, published, due_at(policy, published) - HOUR - SECOND)
+
+
+@given(st.text(min_size=1, max_size=20), st.integers(1, 400), st.floats(0, 1))
+def test_a_spread_is_the_credentials_own_and_within_its_bounds(name: str, days: int, spread: float) -> None:
+    policy = Policy(cryptoperiod=timedelta(days=days))
+    early = early_by(name, policy, spread)
+    assert timedelta(0) <= early <= min(policy.cryptoperiod * spread, SPREAD_MAX)
+    assert early == early_by(name, policy, spread)
+
+
+def test_ten_thousand_of_one_birthday_do_not_start_in_one_hour() -> None:
+    starts = [early_by(f"chat-{number}", Policy(), 0.05) for number in range(10_000)]
+    busiest = max(sum(hour * HOUR <= start < (hour + 1) * HOUR for start in starts) for hour in range(12))
+    assert busiest < 1_100
+
+
+@given(st.integers(0, 730 * 86_400), st.integers(0, 86_400))
+@settings(max_examples=60)
+def test_an_early_start_is_inside_the_window_and_never_after_the_due_date(at: int, seconds: int) -> None:
+    policy, published = Policy(window=OFFICE, early=timedelta(seconds=seconds)), datetime(2026, 1, 1, tzinfo=UTC) + at * SECOND
+    start = starts_at(policy, published)
+    assert start <= due_at(policy, published)
+    assert OFFICE.is_open(start)
+
+
+def test_a_window_is_missed_when_it_has_closed_and_not_before() -> None:
+    policy, due = Policy(window=OFFICE), berlin(2026, 3, 9, 9)
+    assert window_missed(policy, due, berlin(2026, 3, 9, 15, 59)) is None
+    assert window_missed(policy, due, berlin(2026, 3, 9, 16)) == berlin(2026, 3, 9, 16)
+    assert window_missed(policy, due, berlin(2026, 3, 12, 8)) == berlin(2026, 3, 11, 16)
+    assert window_missed(Policy(), due, berlin(2026, 3, 12, 8)) is None
+
+
+def test_windows_missed_over_a_change_of_daylight_saving_close_at_the_same_hour_of_the_wall() -> None:
+    night = Window(opens="30 1 * * *", length=timedelta(hours=2), zone=BERLIN)
+    for day in (SPRING, AUTUMN):
+        due = day - timedelta(days=1)
+        closed = window_missed(Policy(window=night), due, day + timedelta(hours=12))
+        assert closed is not None
+        assert closed == night.last_closed(closed - 2 * HOUR, closed)
+        assert not night.is_open(closed)

@@ -32,7 +32,7 @@ from rotator.core.settle import Intent
 from rotator.core.snapshot import AccountView, Adoption, Current, DependentView, KeyMemory, Memory, SecretView
 from rotator.core.step import Do
 from rotator.engine import ports
-from rotator.engine.ports import Answer, Edition, HeldBy, Lease, Placed, Published, SecretLook, Verdict
+from rotator.engine.ports import Answer, Edition, Glimpse, HeldBy, Lease, Placed, Published, SecretLook, Verdict
 from tests.engine.memory_ledger import MemoryLedger
 from tests.engine.oracle import Oracle
 
@@ -452,6 +452,16 @@ class Eyes:
         world = self._world
         world.oracle.asked_vault(self._worker)
         return await _call(world, self._worker, "vault.look", effect)
+
+    async def glimpse(self, secret: Secret) -> Glimpse:
+        def effect() -> Glimpse:
+            entry = self._world.current
+            if entry is None or not entry.enabled:
+                raise Missing("the secret is not there, or its current version is disabled")
+            said = entry.tags.get(TAG_FINGERPRINT)
+            return Glimpse(version=entry.id, text=Sealed(entry.text), fingerprint=Fingerprint(said) if said else None)
+
+        return await _call(self._world, self._worker, "vault.glimpse", effect)
 
     async def read(self, secret: Secret, version: str) -> Sealed:
         def effect() -> Sealed:

@@ -1,0 +1,74 @@
+"""`rotator serve`: the daemon."""
+
+import sys
+from typing import Any
+
+import click
+
+from rotator.cli.session import Common, Exit, common_options, fail, in_house
+from rotator.cli.show import Progress
+from rotator.telemetry import logged
+from rotator.wiring import House
+
+
+@click.command("serve", short_help="Keep the fleet rotated, without anyone watching.")
+@click.option("--once", is_flag=True, help="Work off what is due now, and end: for a cron job.")
+@common_options
+def command(once: bool, common: Common) -> None:
+    """Keep the fleet rotated: cadence, healing of what others changed, leaks at once; for years, without anyone watching.
+
+    SIGTERM ends it between two steps, SIGHUP reads the settings anew. Several may serve one PostgreSQL ledger, one a SQLite ledger. On a
+    terminal it says each step in a line; otherwise it logs JSON, each line with the id of its rotation.
+
+    \b
+    Examples:
+      rotator serve                              health at http://127.0.0.1:8080/healthz and /readyz
+      rotator serve --once                       what a cron job would run
+    """
+    watch = Progress() if sys.stderr.isatty() else logged
+
+    async def errand(house: House) -> Exit:
+        return await _serve(house, once, common)
+
+    in_house(_logging(common), errand, watch)
+
+
+async def _serve(house: House, once: bool, common: Common) -> Exit:
+    from rotator.daemon.life import Daemon
+    from rotator.daemon.systemd import Systemd
+    from rotator.ledger.locks import AlreadyServed
+    from rotator.settings import load
+
+    daemon = Daemon(house, lambda: load(common.config), Systemd())
+    try:
+        if once:
+            await daemon.live(once=True)
+        else:
+            await _listen_and_live(daemon, house)
+    except AlreadyServed as served:
+        fail(
+            Exit.REFUSED,
+            f"Another daemon serves this ledger: {served.owner}. A SQLite ledger has one daemon; several can share a PostgreSQL one.",
+        )
+    return Exit.DONE
+
+
+async def _listen_and_live(daemon: Any, house: House) -> None:
+    from rotator.web.app import listening, make_app
+    from rotator.web.health import Health
+    from rotator.web.readiness import checks_of
+
+    web = house.settings.web
+    health = Health(daemon.pulse, checks_of(house))
+    async with listening(make_app(health.routes()), web.host, web.port) as port:
+        house.world.watch("listening", host=web.host, port=port)
+        await daemon.live()
+
+
+def _logging(common: Common) -> Common:
+    """A daemon without a terminal tells its story in the log, unless it was told how much to say."""
+    from dataclasses import replace
+
+    given = click.get_current_context().get_parameter_source("log_level")
+    quiet = given is click.core.ParameterSource.DEFAULT and not sys.stderr.isatty()
+    return replace(common, log_level="info") if quiet else common

@@ -1,0 +1,180 @@
+"""One run of one claimed row: a light look at a credential that rests, a whole walk along the corridor for everything else.
+
+A row that rests is looked at lightly until a whole look is due; one whose cadence has come and that the wave holds is not looked at for
+that. How a run ends decides when the next one is, and tells the wave.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from rotator.core.credential import Credential
+from rotator.core.faults import LeaseLost
+from rotator.core.policy import due_at, starts_at
+from rotator.core.retry import rest
+from rotator.core.snapshot import AccountView, Current, SecretView
+from rotator.core.step import Do, Quiet, Wait
+from rotator.core.wave import Wave, WaveResult, after_run, asks_again, enter, result_of, room
+from rotator.daemon.fleet import Fleet
+from rotator.daemon.overdue import Overdue
+from rotator.daemon.rows import Ending, GiveBack, HandBack, Rows
+from rotator.engine.drift import Dim, Odd, Still, light_look
+from rotator.engine.gate import WaveKeeper, change_wave, wave_now
+from rotator.engine.reconcile import Run, reconcile
+from rotator.ledger.work import OPERATOR, Claimed
+
+PARKED = timedelta(days=1)
+"""How long the row of a credential that is in no settings any more rests."""
+SOONEST_ASK = 0.95
+
+
+class Errands:
+    """What is remembered here between two runs (an account as it was seen, troubles in a row, who is held) is lost without harm."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        rows: Rows,
+        waves: WaveKeeper,
+        overdue: Overdue,
+        stopping: Callable[[], bool],
+        chance: random.Random | None = None,
+    ) -> None:
+        self._fleet, self._rows, self._waves, self._overdue, self._stopping = fleet, rows, waves, overdue, stopping
+        self._chance = chance or random.Random()
+        self._accounts: dict[str, AccountView] = {}
+        self._asked: dict[str, datetime] = {}
+        self._troubles: dict[str, int] = {}
+        self._held: dict[str, datetime] = {}
+
+    async def run(self, claimed: Claimed) -> Ending:
+        """Act on the credential, and say when it is due next."""
+        name = claimed.lease.credential
+        credential = self._fleet.credentials.get(name)
+        if credential is None:
+            self._forget(name)
+            return GiveBack(again=self._now() + PARKED, looked=False)
+        return await self._resting(claimed, credential) or await self._walk(claimed, credential)
+
+    async def _resting(self, claimed: Claimed, credential: Credential) -> Ending | None:
+        """How a row that rests ends without a whole look; None where one is due."""
+        rests, now, limits = claimed.rests_until, self._now(), self._fleet.limits
+        if rests is None or claimed.priority >= OPERATOR or claimed.looked_at is None or now - claimed.looked_at >= limits.look_every:
+            return None
+        held = now >= rests and await self._is_held(credential.name, rests, now)
+        if now >= rests and not held:
+            return None
+        if now - self._asked.get(credential.name, claimed.looked_at) >= limits.ask_every * SOONEST_ASK and not await self._is_still(
+            credential
+        ):
+            return None
+        again = now + asks_again(self._fleet.size) if held else min(rests, self._next_ask(now))
+        return GiveBack(again=again, rests_until=rests, looked=False)
+
+    async def _is_still(self, credential: Credential) -> bool:
+        """A light look: False where something is odd. What cannot be seen waits."""
+        world, name = self._fleet.world, credential.name
+        sight = await light_look(credential, world, self._accounts.get(name))
+        self._asked[name] = self._now()
+        match sight:
+            case Still(account=account):
+                self._accounts[name] = account
+                world.watch("asked", credential=name, outcome="as it was left")
+            case Dim(because=because, account=account):
+                if account:
+                    self._accounts[name] = account
+                world.watch("asked", credential=name, outcome="not seen", because=because)
+            case Odd(because=because):
+                world.watch("drifted", credential=name, because=because)
+                return False
+        return True
+
+    async def _walk(self, claimed: Claimed, credential: Credential) -> Ending:
+        world, name = self._fleet.world, credential.name
+        try:
+            run = await reconcile(credential, world, claimed.lease, chance=self._chance, stopping=self._stopping)
+        except LeaseLost:
+            raise
+        except Exception:
+            await self._tell_wave(name, WaveResult.TROUBLED)
+            raise
+        self._remember(run)
+        if isinstance(run.decision, Do) or (self._stopping() and isinstance(run.decision, Wait) and run.decision.until <= self._now()):
+            return HandBack()
+        await self._tell_wave(name, result_of(run.decision, run.look.snapshot.dependents))
+        return self._ending(run, run.decision)
+
+    def _ending(self, run: Run, decision: Wait | Quiet) -> Ending:
+        name, now, current = run.credential.name, self._now(), _current(run)
+        if isinstance(decision, Quiet):
+            self._troubles.pop(name, None)
+            return GiveBack(again=min(decision.until, self._next_ask(now)), rests_until=decision.until)
+        if decision.phase == "wave" and current:
+            rests = starts_at(run.credential.policy, current.created)
+            self._held[name] = rests
+            return GiveBack(again=now + asks_again(self._fleet.size), rests_until=min(rests, now))
+        if any(case.is_open for case in run.incidents) or not (decision.failed or decision.refused or decision.hopeless or decision.tell):
+            self._troubles.pop(name, None)
+            return GiveBack(again=decision.until)
+        troubles = self._troubles[name] = self._troubles.get(name, 0) + 1
+        patience = rest(troubles, self._chance, hopeless=decision.refused or decision.hopeless)
+        return GiveBack(again=max(decision.until, now + patience))
+
+    # --- waves ------------------------------------------------------------------------------------------------------------
+
+    async def _is_held(self, name: str, rests: datetime, now: datetime) -> bool:
+        """Whether the wave would let it start now: asked before anything is asked of Azure."""
+        wave = await wave_now(self._waves)
+        limits, size = self._fleet.limits.wave.limits(), self._fleet.size
+        held = wave is not None and enter(wave, name, limits=limits, fleet=size, now=now)[1] is not None
+        if held:
+            self._held[name] = rests
+        return held
+
+    async def _tell_wave(self, name: str, result: WaveResult) -> None:
+        """What a run says of a rotation that the wave let out; who is held is woken where there is room now."""
+        self._held.pop(name, None) if result is WaveResult.THROUGH else None
+        wave = await wave_now(self._waves)
+        if wave is None or not (wave.member(name) or name in (*wave.failed, *wave.excused)):
+            return
+
+        def change(wave: Wave | None) -> tuple[Wave, Wave]:
+            assert wave is not None
+            changed = after_run(wave, name, result, self._now())
+            return changed, changed
+
+        await self._let_out(await change_wave(self._waves, change))
+
+    async def _let_out(self, wave: Wave) -> None:
+        """Wake as many of those that are held as there is room for now, what has waited longest first."""
+        free = room(wave, self._fleet.limits.wave.limits(), self._fleet.size, self._now())
+        for name in sorted(self._held, key=lambda name: self._held[name])[:free]:
+            del self._held[name]
+            await self._rows.wake(name)
+
+    # --- what is remembered -----------------------------------------------------------------------------------------------
+
+    def _remember(self, run: Run) -> None:
+        name, account, current = run.credential.name, run.look.snapshot.account, _current(run)
+        self._asked[name] = self._now()
+        if isinstance(account, AccountView):
+            self._accounts[name] = account
+        if current:
+            self._overdue.note(name, due_at(run.credential.policy, current.created))
+
+    def _forget(self, name: str) -> None:
+        for memory in (self._accounts, self._asked, self._troubles, self._held):
+            memory.pop(name, None)
+        self._overdue.forget(name)
+
+    def _next_ask(self, now: datetime) -> datetime:
+        """Not all of a fleet at once, and no seldomer than is stated."""
+        return now + self._fleet.limits.ask_every * self._chance.uniform(SOONEST_ASK, 1)
+
+    def _now(self) -> datetime:
+        return self._fleet.world.clock.now()
+
+
+def _current(run: Run) -> Current | None:
+    secret = run.look.snapshot.secret
+    return secret.current if isinstance(secret, SecretView) else None

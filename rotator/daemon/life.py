@@ -1,0 +1,163 @@
+"""The daemon's life: it starts, reloads, stops, and says so to the service manager and in the log.
+
+SIGTERM and SIGINT: nothing more is claimed, each run ends between two steps or is handed back in time. SIGHUP: the settings are read anew;
+what is wrong, or needs a restart, is said, and the old ones stay.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from rotator.daemon.cadence import Tick, ticking
+from rotator.daemon.errand import Errands
+from rotator.daemon.fleet import Fleet
+from rotator.daemon.overdue import Overdue
+from rotator.daemon.pulse import Pulse
+from rotator.daemon.pump import Pump
+from rotator.daemon.systemd import Systemd
+from rotator.daemon.ticks import enlisted, ticks_of
+from rotator.engine.gate import Paced
+from rotator.engine.ports import World
+from rotator.ledger.database import LedgerFault
+from rotator.settings import Settings, SettingsError
+from rotator.wiring import House, refurnished
+
+RESTARTS = ("cloud", "identity", "ledger", "web")
+"""Settings that are read at the start alone."""
+
+
+class Daemon:
+    """One house, kept. `read` reads the settings anew; `polls` are ticks that other rooms bring."""
+
+    def __init__(self, house: House, read: Callable[[], Settings], systemd: Systemd, polls: Sequence[Tick] = ()) -> None:
+        self._house, self._read, self._systemd, self._polls = house, read, systemd, polls
+        self.pulse, self._overdue = Pulse(), Overdue()
+        ledger, clock = house.ledger, house.world.clock
+        self._gate = Paced(ledger.waves, lambda: self.fleet.limits.wave.limits(), lambda: self.fleet.size, clock)
+        self.fleet = Fleet(house.credentials, house.settings.limits, self._gated(house.world))
+        errands = Errands(self.fleet, ledger.work, ledger.waves, self._overdue, lambda: self.pump.stopping)
+        self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
+        self._reloads: asyncio.Task[None] | None = None
+
+    async def live(self, *, once: bool = False) -> None:
+        """Until a signal, or with `once` until nothing is due.
+
+        Raises:
+            AlreadyServed: another daemon serves this ledger.
+        """
+        ledger, watch = self._house.ledger, self._house.world.watch
+        await ledger.lock.become_daemon()
+        await enlisted(self.fleet, ledger)
+        await ledger.work.reap()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._signals())
+            if not once:
+                await stack.enter_async_context(ticking([*ticks_of(self.fleet, ledger, self._overdue), *self._polls], watch))
+                await stack.enter_async_context(self._watchdog())
+            watch("serving", credentials=self.fleet.size, owner=ledger.lock.owner, once=once)
+            self._systemd.ready(self._status())
+            await self.pump.serve(lambda: self.fleet.limits.stop_within, once=once)
+        watch("stopped")
+
+    def stop(self) -> None:
+        """End between two steps; told to the service manager at once."""
+        if not self.pump.stopping:
+            self._systemd.stopping()
+            self.pump.stop()
+
+    # --- settings ---------------------------------------------------------------------------------------------------------
+
+    async def reload(self) -> bool:
+        """Read the settings anew, and take over credentials and limits; whether that was done. No run in hand is disturbed."""
+        self._systemd.reloading()
+        try:
+            return await self._reload()
+        finally:
+            self._systemd.ready(self._status())
+
+    async def _reload(self) -> bool:
+        watch, old = self._house.world.watch, self._house.settings
+        try:
+            settings = await asyncio.to_thread(self._read)
+        except SettingsError as error:
+            watch("reload_refused", errors=error.errors, kept="the settings as they were")
+            return False
+        fixed = needs_restart(old, settings)
+        if fixed:
+            watch("reload_refused", errors=[f"{name}: a change needs a restart" for name in fixed], kept="the settings as they were")
+            return False
+        self._house = refurnished(self._house, settings)
+        before = {one.name: one for one in old.credential_list()}
+        self.fleet.swap(self._house.credentials, settings.limits, self._gated(self._house.world))
+        changed = [name for name, one in self._house.credentials.items() if name in before and before[name] != one]
+        watch("reloaded", credentials=self.fleet.size, changed=changed, gone=sorted(set(before) - set(self._house.credentials)))
+        try:
+            await enlisted(self.fleet, self._house.ledger)
+            for name in changed:
+                await self._house.ledger.work.wake(name)
+        except LedgerFault as fault:
+            watch("reload_unheard", because=str(fault))  # the next tick enlists, and every row comes round by itself
+        return True
+
+    def _gated(self, world: World) -> World:
+        return replace(world, gate=self._gate)
+
+    def _status(self) -> str:
+        return f"{self.fleet.size} credentials kept"
+
+    # --- signals and the watchdog -----------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._hang_up}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    def _hang_up(self) -> None:
+        """One reload after the other: a second signal during the first is read after it."""
+        before = self._reloads
+
+        async def one() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await self.reload()
+
+        self._reloads = asyncio.create_task(one())
+
+    @contextlib.asynccontextmanager
+    async def _watchdog(self) -> AsyncIterator[None]:
+        """systemd hears of us only while pump and ledger beat; that it hears at all is the loop's beat."""
+        if self._systemd.watchdog is None:
+            yield
+            return
+
+        async def bark(every: timedelta) -> None:
+            while True:
+                late = self.pulse.late("pump", "ledger")
+                if late:
+                    self._house.world.watch("not_beating", late=late)
+                else:
+                    self._systemd.alive()
+                await asyncio.sleep(every.total_seconds())
+
+        task = asyncio.create_task(bark(self._systemd.watchdog / 3))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def needs_restart(old: Settings, new: Settings) -> list[str]:
+    """What differs and is read at the start alone."""
+    fixed = [name for name in RESTARTS if getattr(old, name) != getattr(new, name)]
+    return fixed if old.limits.request_timeout == new.limits.request_timeout else [*fixed, "limits.request_timeout"]

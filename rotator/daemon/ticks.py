@@ -1,0 +1,49 @@
+"""What the daemon does every so often beside its rows: each of these is short, and harmless when it is done twice."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from rotator.core.wave import Wave, tidy
+from rotator.daemon.cadence import Tick
+from rotator.daemon.fleet import Fleet
+from rotator.daemon.overdue import Overdue
+from rotator.engine.gate import change_wave, wave_now
+from rotator.ledger.store import Ledger
+
+
+def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
+    """The daemon's own; other rooms (the polls behind webhooks) bring theirs."""
+
+    async def reap() -> None:
+        for owner in await ledger.work.reap():
+            fleet.world.watch("reaped", owner=owner)
+
+    async def enlist() -> None:
+        await enlisted(fleet, ledger)
+
+    async def say_overdue() -> None:
+        overdue.say(await ledger.work.rows(), fleet.credentials, fleet.world.clock.now(), fleet.world.watch)
+
+    async def prune() -> None:
+        removed = await ledger.journal.prune(fleet.limits.history)
+        fleet.world.watch("pruned", rows=removed)
+
+    return (
+        Tick(name="reap", every=timedelta(seconds=1), run=reap),
+        Tick(name="enlist", every=timedelta(hours=1), run=enlist, jitter=timedelta(minutes=5)),
+        Tick(name="overdue", every=timedelta(minutes=1), run=say_overdue, jitter=timedelta(seconds=10)),
+        Tick(name="prune", every=timedelta(hours=24), run=prune, jitter=timedelta(hours=1)),
+    )
+
+
+async def enlisted(fleet: Fleet, ledger: Ledger) -> None:
+    """A row for each credential of the settings; the wave waits for none that is in them no more."""
+    await ledger.work.enlist(list(fleet.credentials))
+    if await wave_now(ledger.waves) is None:
+        return
+
+    def tidied(wave: Wave | None) -> tuple[Wave, None]:
+        assert wave is not None
+        return tidy(wave, fleet.credentials, fleet.world.clock.now()), None
+
+    await change_wave(ledger.waves, tidied)

@@ -1,0 +1,1 @@
+"""What the daemon serves over HTTP: health now; alerts, metrics and the page come into this room, each a file with its routes."""

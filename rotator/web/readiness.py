@@ -1,0 +1,40 @@
+"""What has to answer before the daemon can work: the ledger and its lock, the identity, a vault."""
+
+from collections.abc import Mapping
+
+import aiohttp
+
+from rotator.azure import Azure, faults
+from rotator.web.health import Check, Unready
+from rotator.wiring import House
+
+
+def checks_of(house: House) -> Mapping[str, Check]:
+    """Cheap ones: a token is kept for an hour, and a vault is only knocked at (its 401 is an answer)."""
+    ledger, azure = house.ledger, house.azure
+    vaults = sorted({credential.secret.vault for credential in house.credentials.values()})
+
+    async def database() -> None:
+        await ledger.work.next_due()
+
+    async def lock() -> None:
+        if ledger.lock.lost.is_set():
+            raise Unready("the lock of this worker in the ledger is gone; it locks again as soon as it can")
+
+    async def identity() -> None:
+        with faults("a token for Azure Resource Manager"):
+            await azure.credential.get_token(azure.arm_scope)
+
+    async def vault() -> None:
+        await _knock(azure, vaults[0])
+
+    return {"ledger": database, "lock": lock, "identity": identity, **({"vault": vault} if vaults else {})}
+
+
+async def _knock(azure: Azure, vault: str) -> None:
+    try:
+        async with azure.probes.get(f"{vault}/secrets?api-version=7.4", allow_redirects=False) as answer:
+            if answer.status >= 500:
+                raise Unready(f"{vault} answers {answer.status}")
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unready(f"{vault} cannot be reached ({type(error).__name__})") from error
