@@ -1,6 +1,5 @@
 """What may stand in the settings, and what it means in the core's words. The JSON schema is made from these types."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -10,95 +9,23 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     Tag,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from rotator.core.credential import Credential, Dependent, Secret
-from rotator.core.policy import Mode, Policy, Unprovable, Window
+from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window
 from rotator.core.template import MARK, Template
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = r"^\d+(\.\d+)?[smhd]$"
-_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|vault:https://.+/secrets/[^/]+)$"
-_ACCOUNT = (
-    r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\.[Cc]ognitive[Ss]ervices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*$"
-)
-LONGEST = timedelta(days=36_500)
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+from rotator.settings.alerts import AlertSettings
+from rotator.settings.forms import AccountId, Duration, Name, Reference, Strict, Url, fits, positive
 
 
-def _fits(pattern: str, value: str) -> bool:
-    """Whether all of `value` is of the form: `$` alone would let a new line at its end pass."""
-    return re.fullmatch(pattern.removeprefix("^").removesuffix("$"), value) is not None
-
-
-def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str) or not _fits(_DURATION, value):
-        raise PydanticCustomError("duration", "not a duration; write a number and a unit, like 90s, 15m, 24h or 30d")
-    seconds = float(value[:-1]) * timedelta(**{_UNITS[value[-1]]: 1}).total_seconds()
-    if seconds > LONGEST.total_seconds():
-        raise PydanticCustomError("duration", "longer than any key will live")
-    return timedelta(seconds=seconds)
-
-
-def _reference(value: object) -> str:
-    if not isinstance(value, str) or not _fits(_REFERENCE, value):
-        hint = "not a reference; a secret is never written here: use env:NAME, file:/path or vault:https://VAULT/secrets/NAME"
-        raise PydanticCustomError("reference", hint)
-    return value
-
-
-def _pattern(pattern: str, hint: str) -> BeforeValidator:
-    def check(value: object) -> str:
-        if not isinstance(value, str) or not _fits(pattern, value):
-            raise PydanticCustomError("form", hint)
-        return value
-
-    return BeforeValidator(check)
-
-
-def _https(value: object) -> str:
-    if not isinstance(value, str) or urlsplit(value).scheme != "https" or not urlsplit(value).hostname:
-        raise PydanticCustomError("https", "not an https:// URL")
-    return value.rstrip("/")
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["24h"]})]
-Reference = Annotated[str, BeforeValidator(_reference), WithJsonSchema({"type": "string", "pattern": _REFERENCE})]
-Url = Annotated[str, BeforeValidator(_https), WithJsonSchema({"type": "string", "pattern": "^https://"})]
-AccountId = Annotated[
-    str,
-    _pattern(
-        _ACCOUNT, "not a resource id of the form /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/NAME"
-    ),
-    WithJsonSchema({"type": "string", "pattern": _ACCOUNT}),
-]
-Name = Annotated[
-    str, _pattern(_NAME, "not a name: letters, digits, '.', '_' and '-'"), WithJsonSchema({"type": "string", "pattern": _NAME})
-]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise PydanticCustomError("positive", "must be longer than nothing")
-    return value
-
-
-class CustomCloud(_Strict):
+class CustomCloud(Strict):
     """A cloud of your own: a private one, a proxy before Azure, or an emulator."""
 
     authority: Url
@@ -108,7 +35,7 @@ class CustomCloud(_Strict):
     verify_challenge_resource: bool = True
 
 
-class ClientSecretIdentity(_Strict):
+class ClientSecretIdentity(Strict):
     """A service principal with a secret."""
 
     tenant: str
@@ -116,11 +43,11 @@ class ClientSecretIdentity(_Strict):
     secret: Reference
 
 
-class CustomIdentity(_Strict):
+class CustomIdentity(Strict):
     client_secret: ClientSecretIdentity
 
 
-class WindowSettings(_Strict):
+class WindowSettings(Strict):
     """When scheduled rotations may start."""
 
     opens: str
@@ -148,7 +75,7 @@ class WindowSettings(_Strict):
         return value
 
 
-class _Policies(_Strict):
+class _Policies(Strict):
     cryptoperiod: Duration | None = None
     overlap: Duration | None = None
     grace: Duration | None = None
@@ -156,11 +83,12 @@ class _Policies(_Strict):
     drain_deadline: Duration | None = None
     window: WindowSettings | None = None
     unprovable: Unprovable | None = None
+    on_suspicion: OnSuspicion | None = None
 
     @field_validator("cryptoperiod", "drain_deadline")
     @classmethod
     def _some(cls, value: timedelta | None) -> timedelta | None:
-        return value if value is None else _positive(value)
+        return value if value is None else positive(value)
 
 
 class DependentSettings(BaseModel):
@@ -178,7 +106,7 @@ class CredentialSettings(_Policies):
     account: AccountId
     secret: Url
     format: str = MARK
-    dependents: list[DependentSettings] = []
+    dependents: list[DependentSettings] = Field(default_factory=list)
 
     @field_validator("secret")
     @classmethod
@@ -194,20 +122,13 @@ class CredentialSettings(_Policies):
         return value
 
 
-class AlertSettings(_Strict):
-    """A sender of leak alerts."""
-
-    secret: Reference | None = None
-    token: Reference | None = None
-
-
-class WebSettings(_Strict):
+class WebSettings(Strict):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     operator_token: Reference | None = None
 
 
-class LimitSettings(_Strict):
+class LimitSettings(Strict):
     """Bounds: how much at once, how many compromises an hour before a person is asked, how long one request may take."""
 
     concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 32
@@ -217,7 +138,7 @@ class LimitSettings(_Strict):
     @field_validator("request_timeout")
     @classmethod
     def _some(cls, value: timedelta) -> timedelta:
-        return _positive(value)
+        return positive(value)
 
 
 NAMED, OWN = "<a name>", "<of your own>"
@@ -236,10 +157,9 @@ IdentitySetting = Annotated[
     Annotated[Literal["default", "managed-identity", "workload", "azure-cli"], Tag(NAMED)] | Annotated[CustomIdentity, Tag(OWN)],
     Discriminator(_spelling),
 ]
-AlertSource = Literal["github", "github-partner", "gitguardian", "vault-radar", "event-grid", "azure-monitor", "defender", "signed"]
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """rotator's settings."""
 
     model_config = ConfigDict(title="rotator settings")
@@ -248,15 +168,15 @@ class Settings(_Strict):
     identity: IdentitySetting = "default"
     ledger: str = "sqlite:///rotator.db"
     defaults: _Policies = _Policies()
-    credentials: list[CredentialSettings] = []
-    alerts: dict[AlertSource, AlertSettings] = {}
+    credentials: list[CredentialSettings] = Field(default_factory=list)
+    alerts: AlertSettings = AlertSettings()
     web: WebSettings = WebSettings()
     limits: LimitSettings = LimitSettings()
 
     @field_validator("ledger")
     @classmethod
     def _ledger(cls, value: str) -> str:
-        if not _fits(r"sqlite:///.+|postgresql://.+", value):
+        if not fits(r"sqlite:///.+|postgresql://.+", value):
             raise PydanticCustomError("ledger", "not a ledger's address: write sqlite:///path/to/rotator.db")
         if urlsplit(value).password:
             raise PydanticCustomError("ledger", "a password is never written here; use a service file or the environment of libpq")
@@ -307,7 +227,7 @@ def _dependent(one: DependentSettings, number: int) -> Dependent:
 def _secret_of(url: str) -> Secret:
     """The vault's base URL, and the secret's name: the last path part, after `secrets`."""
     base, _, name = url.rpartition("/secrets/")
-    if not base or not _fits(r"[0-9A-Za-z-]{1,127}", name) or urlsplit(url).query or urlsplit(url).fragment:
+    if not base or not fits(r"[0-9A-Za-z-]{1,127}", name) or urlsplit(url).query or urlsplit(url).fragment:
         hint = "not a secret's URL without a version: https://VAULT.vault.azure.net/secrets/NAME"
         raise PydanticCustomError("secret", hint)
     return Secret(vault=base, name=name)
