@@ -312,12 +312,13 @@ def test_another_type_at_the_signed_door_is_ignored(street: Street) -> None:
 
 # --- Event Grid -----------------------------------------------------------------------------------------------------------------
 
+VERSION = legacy_key()  # an id of a version has the shape of a key
 ODD_DATA = {
-    "Id": "https://kv-1.vault.azure.net/secrets/chat-key/ee059b2bb5bc48398a53b168c6cdcb10",
+    "Id": f"{VAULT}/secrets/chat-key/{VERSION}",
     "VaultName": "kv-1",
     "ObjectType": "Secret",
     "ObjectName ": "chat-key",
-    "Version": " ee059b2bb5bc48398a53b168c6cdcb10",
+    "Version": f" {VERSION}",
     "NBF": "1559081980",
     "EXP": "1559082102",
 }
