@@ -7,7 +7,6 @@ from hypothesis import settings
 
 from tests.postgres import Server, running
 
-
 settings.register_profile("rotator", deadline=None)
 settings.load_profile("rotator")
 """No test fails because the machine was busy."""

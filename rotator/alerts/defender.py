@@ -13,10 +13,12 @@ from typing import Any
 from rotator.alerts.batch import each_of
 from rotator.alerts.delivery import Closed, Delivery, Ignored, Malformed, Origin, Post, Record, Suspicion
 from rotator.alerts.gate import Gate
-from rotator.alerts.reading import accounts_in, document, field, identity, items, link, mapping, note, text, time, word
+from rotator.alerts.reading import account_in, accounts_in, document, field, identity, items, link, mapping, note, text, time, word
 
 SOURCE = "defender"
 OF_AI = "ai."
+SORTS_OF_AI = ("cognitive", "openai", "ai service")
+PROVIDER = "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.CognitiveServices/accounts"
 PLACES = ("azureResourceId", "resourceIdentifiers", "resourceId", "compromisedEntity", "entities", "relatedEntities", "alerts")
 _OVER = frozenset({"dismissed", "resolved", "closed", "dismiss", "resolve"})
 
@@ -83,7 +85,17 @@ def _status(alert: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
 def _accounts(alert: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
     """The accounts in the places for it, also where those are JSON texts; only if there are none, any that a text names."""
     placed = [field(said, place) for said in (properties, alert) for place in PLACES]
-    return accounts_in(placed) or accounts_in(alert)
+    return accounts_in(placed) or accounts_in(alert) or _put_together(alert, properties)
+
+
+def _put_together(alert: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
+    """The activity log may name the account by its bare name, beside subscription, group and what sort of thing it is."""
+    sort = f"{_kind(properties)} {text(properties, 'resourceType', 'attackedResourceType')}".lower()
+    group, subscription = (text(alert, name) or text(properties, name) for name in ("resourceGroupName", "subscriptionId"))
+    if not sort.startswith(OF_AI) and not any(word in sort for word in SORTS_OF_AI):
+        return []
+    account = f"{PROVIDER.format(subscription, group)}/{text(properties, 'compromisedEntity')}"
+    return [account] if account_in(account) == account else []
 
 
 def _origin(post: Post, alert: Mapping[str, Any], properties: Mapping[str, Any], name: str) -> Origin:

@@ -130,7 +130,7 @@ def _is_trufflehog(line: object) -> bool:
 def _trufflehog(line: Mapping[str, Any]) -> Finding:
     raw, both = text(line, "Raw"), text(line, "RawV2")
     if not raw and not both:
-        raise ReportError("A finding of TruffleHog holds no Raw value. Write the report with: trufflehog … --json")
+        raise ReportError("A finding of TruffleHog holds no Raw value. Write the report with trufflehog's --json.")
     place = ":".join(_first_named(mapping(field(line, "SourceMetadata")), ("file", "link", "repository", "line")))
     return _finding(place, text(line, "DetectorName"), [raw, both, both.partition(":")[0]])
 
