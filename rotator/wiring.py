@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rotator.azure import CLOUDS, Azure, ClientSecret, Cloud, Identity, open_azure
-from rotator.core.credential import Credential
-from rotator.core.faults import Rejected
-from rotator.dependents import kinds_for
+from rotator.core.credential import Credential, Secret
+from rotator.core.faults import Missing, Rejected
+from rotator.core.sealed import Sealed
+from rotator.dependents import Tools, kinds_for
 from rotator.engine.ports import Watch, World
 from rotator.issuers.cognitive import CognitiveServices
 from rotator.issuers.probes import Probes
@@ -62,13 +63,27 @@ async def open_house(settings: Settings, directory: Path, watch: Watch) -> Async
             data_plane=Probes(azure),
             vault=vault,
             recovery=vault,
-            kinds=kinds_for(credentials.values()),
+            kinds=kinds_for(credentials.values(), _tools(azure, vault, directory)),
             work=ledger,
             cases=ledger,
             journal=ledger,
             watch=watch,
         )
         yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure)
+
+
+def _tools(azure: Azure, vault: KeyVault, directory: Path) -> Tools:
+    async def secret(reference: str) -> Sealed:
+        """Raises Rejected or Missing where it is not there, and whatever a vault's read raises."""
+        if not reference.startswith("vault:"):
+            return Sealed(resolve(reference))
+        base, _, name = reference.removeprefix("vault:").rpartition("/secrets/")
+        text = (await vault.look(Secret(vault=base, name=name))).text
+        if text is None:
+            raise Missing(f"secret {name}: has no value that can be read", remedy=f"{reference} is referred to in the settings")
+        return text
+
+    return Tools(azure=azure, secret=secret, directory=directory)
 
 
 def ledger_url(settings: Settings, directory: Path) -> str:

@@ -1,6 +1,5 @@
 """What may stand in the settings, and what it means in the core's words. The JSON schema is made from these types."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -8,97 +7,17 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rotator.core.credential import Credential, Dependent, Secret
 from rotator.core.policy import Mode, Policy, Unprovable, Window
 from rotator.core.template import MARK, Template
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = r"^\d+(\.\d+)?[smhd]$"
-_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|vault:https://.+/secrets/[^/]+)$"
-_ACCOUNT = (
-    r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\.[Cc]ognitive[Ss]ervices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*$"
-)
-LONGEST = timedelta(days=36_500)
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+from rotator.settings.forms import AccountId, Duration, Format, Name, Reference, Strict, Url, fits, positive
+from rotator.settings.kinds import AnyDependent, DependentSettings
 
 
-def _fits(pattern: str, value: str) -> bool:
-    """Whether all of `value` is of the form: `$` alone would let a new line at its end pass."""
-    return re.fullmatch(pattern.removeprefix("^").removesuffix("$"), value) is not None
-
-
-def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str) or not _fits(_DURATION, value):
-        raise PydanticCustomError("duration", "not a duration; write a number and a unit, like 90s, 15m, 24h or 30d")
-    seconds = float(value[:-1]) * timedelta(**{_UNITS[value[-1]]: 1}).total_seconds()
-    if seconds > LONGEST.total_seconds():
-        raise PydanticCustomError("duration", "longer than any key will live")
-    return timedelta(seconds=seconds)
-
-
-def _reference(value: object) -> str:
-    if not isinstance(value, str) or not _fits(_REFERENCE, value):
-        hint = "not a reference; a secret is never written here: use env:NAME, file:/path or vault:https://VAULT/secrets/NAME"
-        raise PydanticCustomError("reference", hint)
-    return value
-
-
-def _pattern(pattern: str, hint: str) -> BeforeValidator:
-    def check(value: object) -> str:
-        if not isinstance(value, str) or not _fits(pattern, value):
-            raise PydanticCustomError("form", hint)
-        return value
-
-    return BeforeValidator(check)
-
-
-def _https(value: object) -> str:
-    if not isinstance(value, str) or urlsplit(value).scheme != "https" or not urlsplit(value).hostname:
-        raise PydanticCustomError("https", "not an https:// URL")
-    return value.rstrip("/")
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["24h"]})]
-Reference = Annotated[str, BeforeValidator(_reference), WithJsonSchema({"type": "string", "pattern": _REFERENCE})]
-Url = Annotated[str, BeforeValidator(_https), WithJsonSchema({"type": "string", "pattern": "^https://"})]
-AccountId = Annotated[
-    str,
-    _pattern(
-        _ACCOUNT, "not a resource id of the form /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/NAME"
-    ),
-    WithJsonSchema({"type": "string", "pattern": _ACCOUNT}),
-]
-Name = Annotated[
-    str, _pattern(_NAME, "not a name: letters, digits, '.', '_' and '-'"), WithJsonSchema({"type": "string", "pattern": _NAME})
-]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise PydanticCustomError("positive", "must be longer than nothing")
-    return value
-
-
-class CustomCloud(_Strict):
+class CustomCloud(Strict):
     """A cloud of your own: a private one, a proxy before Azure, or an emulator."""
 
     authority: Url
@@ -108,7 +27,7 @@ class CustomCloud(_Strict):
     verify_challenge_resource: bool = True
 
 
-class ClientSecretIdentity(_Strict):
+class ClientSecretIdentity(Strict):
     """A service principal with a secret."""
 
     tenant: str
@@ -116,11 +35,11 @@ class ClientSecretIdentity(_Strict):
     secret: Reference
 
 
-class CustomIdentity(_Strict):
+class CustomIdentity(Strict):
     client_secret: ClientSecretIdentity
 
 
-class WindowSettings(_Strict):
+class WindowSettings(Strict):
     """When scheduled rotations may start."""
 
     opens: str
@@ -148,7 +67,7 @@ class WindowSettings(_Strict):
         return value
 
 
-class _Policies(_Strict):
+class _Policies(Strict):
     cryptoperiod: Duration | None = None
     overlap: Duration | None = None
     grace: Duration | None = None
@@ -160,15 +79,7 @@ class _Policies(_Strict):
     @field_validator("cryptoperiod", "drain_deadline")
     @classmethod
     def _some(cls, value: timedelta | None) -> timedelta | None:
-        return value if value is None else _positive(value)
-
-
-class DependentSettings(BaseModel):
-    """Something that runs on the key; what it needs besides its kind depends on the kind."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    kind: str
-    name: str | None = None
+        return value if value is None else positive(value)
 
 
 class CredentialSettings(_Policies):
@@ -177,8 +88,8 @@ class CredentialSettings(_Policies):
     name: Name
     account: AccountId
     secret: Url
-    format: str = MARK
-    dependents: list[DependentSettings] = []
+    format: Format = MARK
+    dependents: list[AnyDependent] = Field(default=[])
 
     @field_validator("secret")
     @classmethod
@@ -186,28 +97,21 @@ class CredentialSettings(_Policies):
         _secret_of(value)
         return value
 
-    @field_validator("format")
-    @classmethod
-    def _format(cls, value: str) -> str:
-        if value.count(MARK) != 1 or Template(text=value).extract(Template(text=value).fill("k", None)) != "k":
-            raise PydanticCustomError("format", "must hold {key} exactly once; in JSON in a text field of an object")
-        return value
 
-
-class AlertSettings(_Strict):
+class AlertSettings(Strict):
     """A sender of leak alerts."""
 
     secret: Reference | None = None
     token: Reference | None = None
 
 
-class WebSettings(_Strict):
+class WebSettings(Strict):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     operator_token: Reference | None = None
 
 
-class LimitSettings(_Strict):
+class LimitSettings(Strict):
     """Bounds: how much at once, how many compromises an hour before a person is asked, how long one request may take."""
 
     concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 32
@@ -217,7 +121,7 @@ class LimitSettings(_Strict):
     @field_validator("request_timeout")
     @classmethod
     def _some(cls, value: timedelta) -> timedelta:
-        return _positive(value)
+        return positive(value)
 
 
 NAMED, OWN = "<a name>", "<of your own>"
@@ -239,7 +143,7 @@ IdentitySetting = Annotated[
 AlertSource = Literal["github", "github-partner", "gitguardian", "vault-radar", "event-grid", "azure-monitor", "defender", "signed"]
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """rotator's settings."""
 
     model_config = ConfigDict(title="rotator settings")
@@ -248,15 +152,15 @@ class Settings(_Strict):
     identity: IdentitySetting = "default"
     ledger: str = "sqlite:///rotator.db"
     defaults: _Policies = _Policies()
-    credentials: list[CredentialSettings] = []
-    alerts: dict[AlertSource, AlertSettings] = {}
+    credentials: list[CredentialSettings] = Field(default=[])
+    alerts: dict[AlertSource, AlertSettings] = Field(default={})
     web: WebSettings = WebSettings()
     limits: LimitSettings = LimitSettings()
 
     @field_validator("ledger")
     @classmethod
     def _ledger(cls, value: str) -> str:
-        if not _fits(r"sqlite:///.+|postgresql://.+", value):
+        if not fits(r"sqlite:///.+|postgresql://.+", value):
             raise PydanticCustomError("ledger", "not a ledger's address: write sqlite:///path/to/rotator.db")
         if urlsplit(value).password:
             raise PydanticCustomError("ledger", "a password is never written here; use a service file or the environment of libpq")
@@ -300,14 +204,14 @@ def _policy(one: _Policies, defaults: _Policies) -> Policy:
 
 
 def _dependent(one: DependentSettings, number: int) -> Dependent:
-    parameters = {name: str(value) for name, value in (one.model_extra or {}).items()}
+    parameters = {field: getattr(one, field) for field in type(one).model_fields if field not in ("kind", "name")}
     return Dependent(name=one.name or f"{one.kind}-{number}", kind=one.kind, parameters=parameters)
 
 
 def _secret_of(url: str) -> Secret:
     """The vault's base URL, and the secret's name: the last path part, after `secrets`."""
     base, _, name = url.rpartition("/secrets/")
-    if not base or not _fits(r"[0-9A-Za-z-]{1,127}", name) or urlsplit(url).query or urlsplit(url).fragment:
+    if not base or not fits(r"[0-9A-Za-z-]{1,127}", name) or urlsplit(url).query or urlsplit(url).fragment:
         hint = "not a secret's URL without a version: https://VAULT.vault.azure.net/secrets/NAME"
         raise PydanticCustomError("secret", hint)
     return Secret(vault=base, name=name)
