@@ -112,7 +112,10 @@ async def bench(request: pytest.FixtureRequest, sandbox: Sandbox, azure: Azure, 
     async def secret(reference: str) -> Sealed:
         return Sealed({"env:OTHER": rigs_on_arm.OTHER_SECURE, "env:REGISTRY": rigs_on_arm.REGISTRY_PASSWORD}.get(reference, "a secret"))
 
-    kind = make(rig.kind, Tools(azure=azure, secret=secret, directory=tmp_path))
+    async def pause(seconds: float) -> None:
+        sandbox.pass_time(seconds)
+
+    kind = make(rig.kind, Tools(azure=azure, secret=secret, directory=tmp_path, pause=pause))
     bench = Bench(azure=sandbox, rig=rig, kind=kind, situation=await rig.build(sandbox))
     yield bench
     for text in bench.texts:
