@@ -71,7 +71,7 @@ class ContainerApp:
         stored = is_stored(mine, dependent, published)
         written = (place.id.lower(), name, published.version)
         if stored is False or (stored is None and not self._begun.is_on(written)):
-            await self._write(place, name, dependent, published)
+            await self._write(place, found, secrets, dependent, published)
             self._begun.begin(written)
             found = await self._app(place)
         if not is_under_way(found):
@@ -87,14 +87,17 @@ class ContainerApp:
             return replace(stored, adoption=Adoption.STALE, because="the write is under way", running=None)
         return _running(stored, await self._revisions(place), modified_at(found))
 
-    async def _write(self, place: Resource, name: str, dependent: Dependent, published: Published) -> None:
+    async def _write(self, place: Resource, found: Any, secrets: SecretMap, dependent: Dependent, published: Published) -> None:
+        """`found` and `secrets` as they were read; where they are not any more, they are read again first."""
+        name = dependent.parameters["secret"]
         for _ in range(ATTEMPTS):
-            before, secrets = modified_at(await self._app(place)), await self._secrets(place)
             rows = rewritten(secrets, name, dependent, published)
-            app = await self._app(place)
-            if modified_at(app) != before or await self._secrets(place) != secrets:
+            again, others = await self._app(place), await self._secrets(place)
+            if modified_at(again) != modified_at(found) or others != secrets:
+                found, secrets = again, others
+                own(secrets, place, name)
                 continue
-            await self._patch(place, {"location": app.location, "properties": {"configuration": {"secrets": rows}}})
+            await self._patch(place, {"location": found.location, "properties": {"configuration": {"secrets": rows}}})
             if is_stored(own(await self._secrets(place), place, name), dependent, published) is False:
                 raise Conflict(f"secret {name} of {place.name} was written by somebody else meanwhile")
             return

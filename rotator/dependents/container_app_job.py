@@ -54,15 +54,17 @@ class ContainerAppJob:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the secrets where they lag. Never starts or stops an execution."""
         place, name = resource(dependent.parameters["job"]), dependent.parameters["secret"]
-        if is_under_way(await self._job(place)):
+        found = await self._job(place)
+        if is_under_way(found):
             return
-        mine = own(await self._secrets(place), place, name)
+        secrets = await self._secrets(place)
+        mine = own(secrets, place, name)
         reference = reference_of(mine)
         if reference is not None:
             reference.refuse_to_move(f"secret {name} of {place.name}", published)
         stored, sign = is_stored(mine, dependent, published), (place.id.lower(), name, published.version)
         if stored is False or (stored is None and not self._begun.is_on(sign)):
-            await self._write(place, name, dependent, published)
+            await self._write(place, found, secrets, dependent, published)
             self._begun.begin(sign)
 
     async def _look(self, dependent: Dependent, published: Published) -> DependentView:
@@ -75,11 +77,15 @@ class ContainerAppJob:
             return replace(stored, adoption=Adoption.STALE, because="the write is under way", running=None)
         return _running(stored, await self._executions(place), modified_at(found))
 
-    async def _write(self, place: Resource, name: str, dependent: Dependent, published: Published) -> None:
+    async def _write(self, place: Resource, found: Any, secrets: SecretMap, dependent: Dependent, published: Published) -> None:
+        """`found` and `secrets` as they were read; where they are not any more, they are read again first."""
+        name = dependent.parameters["secret"]
         for _ in range(ATTEMPTS):
-            before, secrets = modified_at(await self._job(place)), await self._secrets(place)
             rows = rewritten(secrets, name, dependent, published)
-            if modified_at(await self._job(place)) != before or await self._secrets(place) != secrets:
+            again, others = await self._job(place), await self._secrets(place)
+            if modified_at(again) != modified_at(found) or others != secrets:
+                found, secrets = again, others
+                own(secrets, place, name)
                 continue
             await self._patch(place, {"properties": {"configuration": {"secrets": rows}}})
             if is_stored(own(await self._secrets(place), place, name), dependent, published) is False:

@@ -44,12 +44,14 @@ class ContainerInstance:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the group with the new value. Raises Rejected, naming them, where other secure values are not supplied."""
         place = resource(dependent.parameters["group"])
+        group = await self._group(place)
         for _ in range(ATTEMPTS):
-            group = await self._group(place)
             if _is_delivered(group, dependent, published):
                 return
             wish = await self._filled(group, dependent, published)
-            if _written(await self._group(place)) != _written(group):
+            again = await self._group(place)
+            if _written(again) != _written(group):
+                group = again
                 continue
             await self._put(place, wish)
             if not _is_delivered(await self._group(place), dependent, published):
