@@ -24,6 +24,7 @@ from rotator.dependents.arm import (
     Clients,
     Reference,
     Resource,
+    Turns,
     Underway,
     by_value,
     elsewhere,
@@ -53,12 +54,17 @@ class AppService:
     def __init__(self, tools: Tools, client: Callable[..., WebSiteManagementClient] = WebSiteManagementClient) -> None:
         self._clients = Clients(tools.azure, client)
         self._refreshes = Underway(REFRESH_TAKES_S)
+        self._turns = Turns()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         return await seen(dependent, self._look(dependent, published))
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Refresh a reference, or write a plain setting. Raises Rejected where a reference never moves."""
+        async with self._turns.at(_place(dependent)[0]):
+            await self._move(dependent, published)
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         site, setting = _place(dependent)
         settings = await self._settings(site)
         reference = _reference(_text(settings, site, setting))

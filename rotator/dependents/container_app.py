@@ -15,7 +15,7 @@ from rotator.azure import faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Rejected
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Underway, resource, seen
+from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, resource, seen
 from rotator.dependents.container_secrets import (
     SecretMap,
     is_stored,
@@ -53,12 +53,17 @@ class ContainerApp:
     def __init__(self, tools: Tools, client: Callable[..., ContainerAppsAPIClient] = ContainerAppsAPIClient) -> None:
         self._clients = Clients(tools.azure, client)
         self._begun = Underway(RESTART_TAKES_S)
+        self._turns = Turns()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         return await seen(dependent, self._look(dependent, published))
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the secrets where they lag; once that is through, restart what began before it."""
+        async with self._turns.at(resource(dependent.parameters["app"])):
+            await self._move(dependent, published)
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         place, name = resource(dependent.parameters["app"]), dependent.parameters["secret"]
         found = await self._app(place)
         if is_under_way(found):
@@ -80,7 +85,7 @@ class ContainerApp:
     async def _look(self, dependent: Dependent, published: Published) -> DependentView:
         place, name = resource(dependent.parameters["app"]), dependent.parameters["secret"]
         found = await self._app(place)
-        stored = judged(own(await self._secrets(place), place, name), dependent, published, name)
+        stored = judged(own(await self._secrets(place), place, name), dependent, published, modified_at(found))
         if stored.adoption not in (Adoption.PROVEN, Adoption.CLAIMED):
             return stored
         if is_under_way(found):

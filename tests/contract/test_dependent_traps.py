@@ -1,5 +1,6 @@
 """The traps of the kinds behind Azure Resource Manager, each as Azure sets it."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -187,6 +188,14 @@ async def test_a_value_that_somebody_writes_over_ours_is_found_and_written_again
     assert "written by somebody else" in await app.refused(Conflict)
     await app.deliver()
     assert made.settings == {**before, "KEY": app.value}
+
+
+async def test_two_values_on_one_site_at_once_are_both_written(sandbox: Sandbox, tools: Tools) -> None:
+    made, app = await site(sandbox, tools)
+    other = Dependent(name="other", kind="app-service", parameters={**app.dependent.parameters, "setting": "OTHER"})
+    await asyncio.gather(app.deliver(), app.kind.deliver(other, app.published))
+    assert made.settings == {"KEY": app.value, "OTHER": app.value}
+    assert app.sent("SetAppSettings") == 2
 
 
 async def test_a_setting_that_is_not_there_is_never_made(sandbox: Sandbox, tools: Tools) -> None:

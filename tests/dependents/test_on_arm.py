@@ -197,11 +197,13 @@ def container() -> Any:
 async def test_a_reference_whose_value_is_not_shown_can_only_be_claimed(tools: Tools, container: Any) -> None:
     container.container_apps.list_secrets.return_value = SimpleNamespace(value=[secret_("key", key_vault_url=URL, identity="system")])
     kind = ContainerApp(tools, Factory(container))
-    found = await kind.adoption(APP, PUBLISHED)
-    assert (found.adoption, "does not show" in found.because) == (Adoption.CLAIMED, True)
+    assert (await kind.adoption(APP, PUBLISHED)).adoption is Adoption.STALE
     for _ in range(2):
         await kind.deliver(APP, PUBLISHED)
     assert container.container_apps.begin_update.await_count == 1
+    container.container_apps.get.return_value = app_(SINCE + timedelta(seconds=2))
+    found = await kind.adoption(APP, PUBLISHED)
+    assert (found.adoption, "does not show" in found.because) == (Adoption.CLAIMED, True)
 
 
 async def test_all_secrets_are_sent_each_as_it_was_read(tools: Tools, container: Any) -> None:
