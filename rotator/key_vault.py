@@ -6,6 +6,7 @@ its operation tag, never by its place or time. Never deletes a secret (that woul
 A vault may stand below a path (`https://host/some/vault/secrets/NAME`), and may or may not know of it: its ids and links are read alike.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -14,28 +15,18 @@ from urllib.parse import urlsplit
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.keyvault.secrets import KeyVaultSecret
 from azure.keyvault.secrets.aio import SecretClient
 
 from rotator.azure import Azure, error_code, faults
-from rotator.core.credential import (
-    TAG_ACCOUNT,
-    TAG_FINGERPRINT,
-    TAG_OPERATION,
-    TAG_REASON,
-    TAG_RETIRED,
-    TAG_SLOT,
-    Secret,
-    Slot,
-    Version,
-)
+from rotator.core.credential import Secret, Version, tagged_version
 from rotator.core.faults import Ambiguous, Denied, Fault, Missing, Rejected
-from rotator.core.sealed import Fingerprint, Sealed
+from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Current, SecretView
 from rotator.engine.ports import Edition, Glimpse, Placed, SecretLook
 
 PAGES_MAX = 400
 """Of 25 versions each. Key Vault itself cannot back up a secret with more than 500 versions."""
-_OURS = (TAG_FINGERPRINT, TAG_ACCOUNT, TAG_OPERATION, TAG_SLOT, TAG_REASON, TAG_RETIRED)
 _DATA = "Microsoft.KeyVault/vaults/secrets"
 _PLACE = re.compile(r".*?/((?:deleted)?secrets/[^/]+(?:/[^/]+)?)/?")
 """The part of a path that names a secret, a version, or the list of versions; what stands before it is the vault's own affair."""
@@ -50,12 +41,16 @@ class KeyVault:
         self._clients: dict[str, SecretClient] = {}
 
     async def look(self, secret: Secret) -> SecretLook:
-        """The current value and every version. A secret that is not there, or soft-deleted, is a view and no fault."""
+        """The current value and every version, asked for at once. A secret that is not there, or soft-deleted, is a view and no fault."""
         client = self._at(secret)
+        versions: tuple[Version, ...] = ()
+        listed, current = asyncio.create_task(self._versions(client, secret)), asyncio.create_task(self._current(client, secret))
         try:
-            versions = await self._versions(client, secret)
-            with faults(f"secret {secret.name}", needs=f"{_DATA}/getSecret/action"):
-                return _look(await client.get_secret(secret.name), versions)
+            versions = await listed
+            found = await current
+            if _may_be_older(found, versions):
+                found = await self._current(client, secret)
+            return _look(found, versions)
         except Missing:
             return SecretLook(view=SecretView(current=None, deleted=await self._is_deleted(client, secret)), text=None, foreign_tags={})
         except Denied as denied:
@@ -64,6 +59,8 @@ class KeyVault:
             if not versions:
                 raise
             return _disabled(versions)
+        finally:
+            await _no_longer(listed, current)
 
     async def glimpse(self, secret: Secret) -> Glimpse:
         """The current value alone, in one call. Raises Missing where nothing is there, or what is there is disabled."""
@@ -123,6 +120,10 @@ class KeyVault:
                 found += [_version(properties) async for properties in page]
         raise Rejected(f"secret {secret.name} has more versions than {PAGES_MAX} pages hold")
 
+    async def _current(self, client: SecretClient, secret: Secret) -> KeyVaultSecret:
+        with faults(f"secret {secret.name}", needs=f"{_DATA}/getSecret/action"):
+            return await client.get_secret(secret.name)
+
     async def _is_deleted(self, client: SecretClient, secret: Secret) -> bool:
         """Whether the name is soft-deleted. Where that cannot be seen, the set tells (409 ObjectIsDeletedButRecoverable)."""
         try:
@@ -146,6 +147,19 @@ class KeyVault:
 
 def _is_disabled(denied: Denied) -> bool:
     return error_code(denied)[1] == "SecretDisabled" or "disabled secret" in str(denied.__cause__).lower()
+
+
+def _may_be_older(found: Any, versions: tuple[Version, ...]) -> bool:
+    """Whether a version was listed that was perhaps made after this value was read: a reader may already get that one."""
+    current = _version(found.properties)
+    return any(version.id != current.id and version.created >= current.created for version in versions)
+
+
+async def _no_longer(*tasks: "asyncio.Task[Any]") -> None:
+    """Nobody asks for these any more, whatever comes of them."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _look(found: Any, versions: tuple[Version, ...]) -> SecretLook:
@@ -172,21 +186,13 @@ def _disabled(versions: tuple[Version, ...]) -> SecretLook:
 
 
 def _version(properties: Any) -> Version:
-    tags: Mapping[str, str] = properties.tags or {}
-    slot = tags.get(TAG_SLOT, "")
-    return Version(
+    return tagged_version(
+        properties.tags or {},
         id=properties.version or "",
         created=properties.created_on or datetime.fromtimestamp(0, UTC),
         enabled=properties.enabled is not False,
         expires=properties.expires_on,
         content_type=properties.content_type,
-        fingerprint=Fingerprint(tags[TAG_FINGERPRINT]) if TAG_FINGERPRINT in tags else None,
-        slot=Slot(slot) if slot in set(Slot) else None,
-        account=tags.get(TAG_ACCOUNT),
-        operation=tags.get(TAG_OPERATION),
-        reason=tags.get(TAG_REASON),
-        retired=tags.get(TAG_RETIRED),
-        foreign_tags={name: value for name, value in tags.items() if name not in _OURS},
     )
 
 

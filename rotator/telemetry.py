@@ -13,11 +13,11 @@ from typing import Any
 
 import structlog
 
+from rotator.core.keyshape import CURRENT, LEGACY, MARK
 from rotator.core.sealed import alive
 
-MARK = "[scrubbed]"
-CURRENT = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9][A-L][A-Za-z0-9]{12}AAA[A-Za-z]ACOG[A-Za-z0-9]{4}(?![A-Za-z0-9=])")
-LEGACY = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])")
+__all__ = ["MARK", "logged", "scrub", "scrubber", "start_logging"]
+
 BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/-]{16,}=*")
 IDENTIFIERS = frozenset({"version", "operation", "request_id", "incident", "fingerprint", "new_fingerprint", "hash", "previous", "head"})
 """Fields whose values are ids of ours or Azure's: a vault's version id has the shape of a legacy key."""

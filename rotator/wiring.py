@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rotator.azure import CLOUDS, Azure, ClientSecret, Cloud, Identity, open_azure
+from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Identity, Shares, Size, Sort, open_azure
 from rotator.core.credential import Credential
 from rotator.core.faults import Rejected
 from rotator.dependents import kinds_for
 from rotator.engine.gate import OnlyStopped
 from rotator.engine.ports import Watch, World
+from rotator.engine.urgency import is_urgent
 from rotator.issuers.cognitive import CognitiveServices
 from rotator.issuers.probes import Probes
 from rotator.key_vault import KeyVault
@@ -47,17 +48,24 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(settings: Settings, directory: Path, watch: Watch) -> AsyncIterator[House]:
-    """The live objects, closed at the end. `directory` is what a relative ledger path starts from.
+async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES) -> AsyncIterator[House]:
+    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets.
 
     Raises:
         LedgerFault, Rejected: with what stands in the way.
     """
     credentials = {one.name: one for one in settings.credential_list()}
-    timeout_s = settings.limits.request_timeout.total_seconds()
+    limits = settings.limits
     async with (
         open_ledger(settings.ledger_address(directory)) as ledger,
-        open_azure(cloud_of(settings, directory), identity_of(settings), request_timeout_s=timeout_s) as azure,
+        open_azure(
+            cloud_of(settings, directory),
+            identity_of(settings),
+            request_timeout_s=limits.request_timeout.total_seconds(),
+            shares=Shares(cadence=limits.azure_share, reserve=limits.emergency_reserve),
+            sizes=sizes,
+            is_urgent=is_urgent,
+        ) as azure,
     ):
         vault = KeyVault(azure)
         world = World(

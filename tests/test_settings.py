@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from rotator.core.credential import Secret
-from rotator.core.policy import Mode, Policy, Unprovable, Window
+from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window, mode_when_proven, when_suspected
 from rotator.core.wave import WaveLimits
 from rotator.settings import Settings, SettingsError, load, parse, schema
 
@@ -264,7 +264,8 @@ def test_dependents_of_one_kind_are_numbered_and_may_be_named() -> None:
 PLACES = {
     "identity": "identity: {client_secret: {tenant: t, client: c, secret: %s}}",
     "alert": "alerts: {github: {secret: %s}}",
-    "token": "alerts: {github: {token: %s}}",
+    "token": "alerts: {github: {secret: env:A, token: %s}}",
+    "azure": "alerts: {event-grid: {secret: %s}}",
     "web": "web: {operator_token: %s}",
 }
 
@@ -360,7 +361,7 @@ UNKNOWN = {
         5,
         "opens",
     ),
-    "in an alert's sender": ("alerts:\n  github:\n    tokn: env:A\n", "alerts.github.tokn", 3, "token"),
+    "in an alert's sender": ("alerts:\n  github:\n    secret: env:B\n    tokn: env:A\n", "alerts.github.tokn", 4, "token"),
     "in the web": ("web: {prot: 80}", "web.prot", 1, "port"),
     "in the limits": ("limits: {concurency: 3}", "limits.concurency", 1, "concurrency"),
 }
@@ -377,10 +378,60 @@ def test_an_unknown_key_that_is_near_to_none_is_told_what_there_is() -> None:
 
 
 def test_an_unknown_sender_of_alerts_is_told_who_there_is() -> None:
-    found = error("alerts: {gitlab: {secret: env:A}}")
-    assert "alerts.gitlab" in found
-    assert "'github'" in found
-    assert "'signed'" in found
+    assert error("alerts: {gitlab: {secret: env:A}}") == "alerts.gitlab (line 1): unknown key; did you mean 'github'?"
+    found = error("alerts: {jira: {secret: env:A}}")
+    assert found == (
+        "alerts.jira (line 1): unknown key; known here: "
+        "azure-monitor, defender, event-grid, gitguardian, github, github-partner, signed, vault-radar"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "mend"),
+    [
+        ("github: {token: env:A}", "secret: env:NAME"),
+        ("gitguardian: {}", "secret: env:NAME"),
+        ("vault-radar: {}", "secret: env:NAME"),
+        ("signed: {}", "secret: env:NAME"),
+        ("event-grid: {}", "entra: {tenant: …, audience: …}"),
+        ("azure-monitor: {header: x-own}", "secret: env:NAME"),
+        ("defender: {}", "secret: env:NAME"),
+        ("defender: {entra: {tenant: 00000000-0000-0000-0000-000000000001, audience: a}}", "has no entra.callers"),
+        ("github: {secret: env:A, repositories: [a/b]}", "token: env:NAME"),
+    ],
+)
+def test_a_sender_without_a_lock_is_refused_with_the_way_to_mend_it(source: str, mend: str) -> None:
+    found = error(f"alerts: {{{source}}}")
+    assert found.startswith(f"alerts.{source.partition(':')[0]} (line 1): has ")
+    assert mend in found
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("github: {secret: env:A, token: env:B, repositories: ['a/b/c']}", "github.repositories[0]"),
+        ("github: {secret: env:A, api: 'http://ghes.example'}", "github.api"),
+        ("github: {secret: env:A, suspected: cut}", "github.suspected"),
+        ("github: {secret: env:A, proven: ask}", "github.proven"),
+        ("event-grid: {secret: env:A, header: Authorization}", "event-grid.header"),
+        ("event-grid: {entra: {tenant: contoso.example, audience: a}}", "event-grid.entra.tenant"),
+    ],
+)
+def test_what_a_sender_says_has_its_forms(source: str, place: str) -> None:
+    assert error(f"alerts: {{{source}}}").startswith(f"alerts.{place} (line 1): ")
+
+
+def test_a_source_and_a_credential_say_what_a_case_does() -> None:
+    settings: Any = parse("alerts: {defender: {secret: env:A, suspected: rotate}, github: {secret: env:B, proven: cut}}\n" + ONE, "x")
+    policy = only(settings).policy
+    assert (settings.alerts.source("defender").suspected, settings.alerts.source("github").proven) == (OnSuspicion.ROTATE, Mode.CUT)
+    assert settings.alerts.source("signed") is None
+    assert when_suspected(policy, OnSuspicion.ROTATE) is OnSuspicion.ROTATE
+    assert when_suspected(policy, None) is OnSuspicion.ASK
+    own = only(parse(ONE + "    on_suspicion: inform\n    on_compromise: contain\n", "x")).policy
+    assert when_suspected(own, OnSuspicion.ROTATE) is OnSuspicion.INFORM
+    assert (mode_when_proven(policy, Mode.CUT), mode_when_proven(policy, None)) == (Mode.CUT, Mode.DRAIN)
+    assert mode_when_proven(own, Mode.DRAIN) is Mode.CONTAIN
 
 
 def test_of_two_names_that_differ_in_case_alone_one_is_too_many() -> None:
@@ -525,6 +576,8 @@ def test_what_loads_fits_the_schema(text: str) -> None:
         "web: {port: 70000}",
         "limits: {concurrency: 0}",
         "alerts: {gitlab: {}}",
+        "alerts: {signed: {}}",
+        "alerts: {event-grid: {}}",
         "credentials: [{}]",
         ONE.replace("name: chat", "name: x y"),
         ONE.replace("https://kv", "http://kv"),

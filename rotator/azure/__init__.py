@@ -2,10 +2,12 @@
 
 Promises that a call under `sent_once` reaches the wire at most once, and that no payload, header or key of an answer stands in a fault's
 text. Every request, every token and every pause between two has a bound, whatever a service asks for. The SDKs' own retries are off, but
-for one of a token: the corridor looks again instead.
+for one of a token: the corridor looks again instead. What Resource Manager grants is shared fairly: emergencies first.
 """
 
 from rotator.azure.answers import error_code, faults
+from rotator.azure.bucket import Level, Shares, Size
+from rotator.azure.budget import SIZES, Budget, Sort
 from rotator.azure.cloud import CLOUDS, Cloud
 from rotator.azure.connection import Azure, open_azure
 from rotator.azure.identity import ClientSecret, Identity, Tokens
@@ -13,11 +15,17 @@ from rotator.azure.wire import SendOnceTransport, sent_once
 
 __all__ = [
     "CLOUDS",
+    "SIZES",
     "Azure",
+    "Budget",
     "ClientSecret",
     "Cloud",
     "Identity",
+    "Level",
     "SendOnceTransport",
+    "Shares",
+    "Size",
+    "Sort",
     "Tokens",
     "error_code",
     "faults",

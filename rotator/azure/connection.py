@@ -2,28 +2,33 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from rotator.azure.bucket import Shares, Size
+from rotator.azure.budget import CONNECTIONS_MAX, SIZES, Budget, Places, Sort
 from rotator.azure.cloud import Cloud
 from rotator.azure.identity import Identity, Tokens, credential_for
 from rotator.azure.wire import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, SendOnceTransport, never_again
 from rotator.core.faults import Rejected
 
-CONNECTIONS_MAX = 100
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Azure:
-    """What every adapter is made from: one transport for the SDKs, one session that opens a fresh connection for each probe."""
+    """What every adapter is made from: one transport for the SDKs, one session that opens a fresh connection for each probe.
+
+    `budget` is what Resource Manager may still be asked, for who wants to know; `probing` are the places among the probes.
+    """
 
     cloud: Cloud
     credential: Tokens
     transport: SendOnceTransport
     probes: aiohttp.ClientSession
+    probing: Places = field(default_factory=Places)
+    budget: Budget = field(default_factory=lambda: Budget(resource_manager=""))
 
     @property
     def client_options(self) -> dict[str, Any]:
@@ -36,8 +41,16 @@ class Azure:
 
 
 @contextlib.asynccontextmanager
-async def open_azure(cloud: Cloud, identity: Identity, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> AsyncIterator[Azure]:
-    """Connections and credential, closed at the end.
+async def open_azure(
+    cloud: Cloud,
+    identity: Identity,
+    *,
+    request_timeout_s: float = REQUEST_TIMEOUT_S,
+    shares: Shares | None = None,
+    sizes: Mapping[Sort, Size] = SIZES,
+    is_urgent: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[Azure]:
+    """Connections and credential, closed at the end. `is_urgent` tells, in the context of a call, whether it is part of an emergency.
 
     Raises:
         Rejected: the CA file cannot be read, or the identity lacks something that it needs.
@@ -56,9 +69,18 @@ async def open_azure(cloud: Cloud, identity: Identity, *, request_timeout_s: flo
         aiohttp.ClientSession(connector=pool, auto_decompress=False, **shared) as session,
         aiohttp.ClientSession(connector=once, timeout=timeout, **shared) as probes,
     ):
-        transport = SendOnceTransport(session, request_timeout_s)
+        budget = Budget(resource_manager=cloud.resource_manager, shares=shares or Shares(), sizes=sizes, is_urgent=is_urgent)
+        places = Places(is_urgent=is_urgent)
+        transport = SendOnceTransport(session, request_timeout_s, budget=budget, places=places)
         credential = Tokens(credential_for(cloud, identity, transport))
         try:
-            yield Azure(cloud=cloud, credential=credential, transport=transport, probes=probes)
+            yield Azure(
+                cloud=cloud,
+                credential=credential,
+                transport=transport,
+                probes=probes,
+                probing=Places(is_urgent=is_urgent),
+                budget=budget,
+            )
         finally:
             await credential.close()

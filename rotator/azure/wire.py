@@ -16,6 +16,7 @@ import aiohttp
 from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline.transport import AioHttpTransport
 
+from rotator.azure.budget import Budget, Places
 from rotator.core.faults import Ambiguous, Denied, Rejected
 
 CONNECT_TIMEOUT_S = 5
@@ -47,25 +48,40 @@ def sent_once(what: str) -> Iterator[None]:
 
 
 class SendOnceTransport(AioHttpTransport):  # type: ignore[misc]  # the base is loaded lazily, so untyped
-    """azure-core's transport, with the ticket looked at below every policy, and with bounds.
+    """azure-core's transport, with the ticket looked at below every policy, with a fair share of the budget, and with bounds.
 
     Token requests and Key Vault's challenge leg carry no effect.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
+        *,
+        budget: Budget | None = None,
+        places: Places | None = None,
+    ) -> None:
         """Timeouts stand here: those of a client are ignored once it is handed a transport."""
         super().__init__(session=session, session_owner=False, connection_timeout=CONNECT_TIMEOUT_S, read_timeout=request_timeout_s)
         self._request_timeout_s = request_timeout_s
+        self._budget = budget or Budget(resource_manager="")
+        self._places = places or Places()
 
     async def send(self, request: Any, **config: Any) -> Any:
-        ticket = _ticket.get()
-        if ticket is None or not _carries_an_effect(request):
-            return await self._sent(request, config)
-        if ticket.sent:
+        """The wait for a share of the budget is before the send and no part of its time: what is throttled here was never sent."""
+        ticket = _ticket.get() if _carries_an_effect(request) else None
+        if ticket is not None and ticket.sent:
             _refuse_to_send_again(ticket)
-        ticket.sent = True
-        response = await self._sent(request, config)
-        ticket.status = response.status_code
+        async with self._budget.spent(request.method, request.url, effect=ticket is not None) as call, self._places.taken():
+            if ticket is not None:
+                if ticket.sent:
+                    _refuse_to_send_again(ticket)
+                ticket.sent = True
+            response = await self._sent(request, config)
+            if call is not None:
+                call.answered(response.status_code, response.headers)
+        if ticket is not None:
+            ticket.status = response.status_code
         return response
 
     async def _sent(self, request: Any, config: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from rotator.core.snapshot import Current, Held, SecretView, Unseen
 from rotator.core.step import Decision
 from rotator.core.wave import held_by
 from rotator.engine.gate import wave_now
-from rotator.engine.observe import Look, observe
+from rotator.engine.observe import NOTHING, Look, Told, observe
 from rotator.wiring import House
 
 
@@ -48,14 +48,14 @@ class Seen:
             return None
 
 
-async def see(house: House, credentials: Sequence[Credential]) -> list[Seen]:
-    """Every credential, so many at once as the settings allow."""
+async def see(house: House, credentials: Sequence[Credential], told: Told = NOTHING) -> list[Seen]:
+    """Every credential, so many at once as the settings allow. What was just `told` (of the one credential) is not asked for again."""
     gate = asyncio.Semaphore(house.settings.limits.concurrency)
     held = held_by(await wave_now(house.ledger.waves))
 
     async def one(credential: Credential) -> Seen:
         async with gate:
-            look = _under(held, await observe(credential, house.world))
+            look = _under(held, await observe(credential, house.world, told=told))
         incidents = await house.world.cases.of(credential.name)
         now = house.world.clock.now()
         decision = plan(look.snapshot, credential, incidents, now)

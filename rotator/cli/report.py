@@ -9,7 +9,8 @@ from rotator.cli.show import rfc3339
 from rotator.core.incident import Incident, State
 from rotator.core.snapshot import KeyMemory
 from rotator.core.step import Decision, Quiet, Wait
-from rotator.engine.reconcile import Done, Run
+from rotator.engine.reconcile import Run
+from rotator.engine.walk import Done
 
 _CODES = {
     "failed": Exit.FAILED,

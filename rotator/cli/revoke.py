@@ -244,7 +244,8 @@ async def kill(house: House, group: Sequence[Target], wish: Wish) -> dict[str, A
     if isinstance(lease, HeldBy):
         return report.held(credential.name, f"the case is filed; {lease.owner} acts on the credential and has been told")
     known = [target.value for target in group if target.value]
-    run = await walk(house, credential, lease, started + wish.limit if wish.limit is not None else None, known)
+    until = started + wish.limit if wish.limit is not None else None
+    run = await walk(house, credential, lease, until, known=known, told=group[0].seen.look.told)
     if isinstance(run, LeaseLost):
         return report.held(credential.name, f"the case is filed; {run}")
     return report.revoked(run, cases, already=all(target.slot is None and not target.resumes for target in group))

@@ -16,6 +16,7 @@ from rotator.core.credential import Credential
 from rotator.core.faults import LeaseLost
 from rotator.core.sealed import Sealed
 from rotator.core.step import Quiet
+from rotator.engine.observe import NOTHING, Told
 from rotator.engine.ports import HeldBy, Lease
 from rotator.engine.reconcile import Run, reconcile
 from rotator.wiring import House
@@ -77,10 +78,18 @@ async def rotate_one(
     return report.held(credential.name, str(run)) if isinstance(run, LeaseLost) else report.rotated(run, waited=limit is not None)
 
 
-async def walk(house: House, credential: Credential, lease: Lease, until: datetime | None, known: Sequence[Sealed] = ()) -> Run | LeaseLost:
+async def walk(
+    house: House,
+    credential: Credential,
+    lease: Lease,
+    until: datetime | None,
+    *,
+    known: Sequence[Sealed] = (),
+    told: Told = NOTHING,
+) -> Run | LeaseLost:
     """The corridor under a lease, and the lease given back. A lease that was lost stops this credential and none of the others."""
     try:
-        run = await reconcile(credential, house.world, lease, until=until, known=known)
+        run = await reconcile(credential, house.world, lease, until=until, known=known, told=told)
     except LeaseLost as lost:
         return lost
     again = getattr(run.decision, "until", house.world.clock.now())

@@ -10,10 +10,11 @@ from rotator.cli.rotate import UNDER_WAY
 from rotator.cli.session import Exit, fail
 from rotator.core.credential import Credential, Reason, Slot
 from rotator.core.facts import Needed
-from rotator.core.incident import Incident, State
+from rotator.core.incident import Incident
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import Unseen
 from rotator.engine.intake import Live, NotKnown, NotOurs, Replaced, recognise
+from rotator.engine.observe import NOTHING, Told
 from rotator.wiring import House
 
 
@@ -95,18 +96,18 @@ async def recognised(house: House, leaked: Sequence[Sealed], fingerprint: str | 
             at_once=house.settings.limits.concurrency,
         )
         match found:
-            case Live(credential=credential, slot=slot):
-                targets.append(await _target(house, credential, name, slot, held.get(name)))
+            case Live(credential=credential, slot=slot, told=told):
+                targets.append(await _target(house, credential, name, slot, held.get(name), told))
             case Replaced(credential=credential):
-                targets.append(await _target(house, credential, name, None, held.get(name)))
+                targets.append(await _target(house, credential, name, None, held.get(name), NOTHING))
             case NotOurs() | NotKnown():
                 unmatched.append(_unmatched(name, found))
     return targets, unmatched
 
 
-async def _target(house: House, credential: Credential, name: Fingerprint, slot: Slot | None, value: Sealed | None) -> Target:
-    seen = (await see(house, [credential]))[0]
-    case = next((case for case in seen.incidents if case.fingerprint == name and case.state is not State.DISMISSED), None)
+async def _target(house: House, credential: Credential, name: Fingerprint, slot: Slot | None, value: Sealed | None, told: Told) -> Target:
+    seen = (await see(house, [credential], told))[0]
+    case = next((case for case in seen.incidents if case.fingerprint == name and case.is_acted_on), None)
     return Target(seen=seen, fingerprint=name, slot=slot, value=value, resumes=case if case and case.is_open else None)
 
 

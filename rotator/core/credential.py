@@ -18,6 +18,7 @@ TAG_REASON = "rotator-reason"
 TAG_RETIRED = "rotator-retired"
 TAG_LENGTH_MAX = 256
 """What every version of ours says, written in the same call as its value. Key Vault allows 256 characters a tag."""
+OUR_TAGS = (TAG_FINGERPRINT, TAG_ACCOUNT, TAG_OPERATION, TAG_SLOT, TAG_REASON, TAG_RETIRED)
 
 
 class Slot(StrEnum):
@@ -100,6 +101,33 @@ class Version:
     def is_of(self, account: str) -> bool:
         """Whether this version says that it holds a key of `account` (resource ids compare without case)."""
         return self.account is not None and self.account.lower() == account_tag(account).lower()
+
+
+def tagged_version(
+    tags: Mapping[str, str],
+    *,
+    id: str,  # noqa: A002  # the vault's word for it
+    created: datetime,
+    enabled: bool = True,
+    expires: datetime | None = None,
+    content_type: str | None = None,
+) -> Version:
+    """A version as its tags tell it: ours are read, the others kept as they are."""
+    slot = tags.get(TAG_SLOT, "")
+    return Version(
+        id=id,
+        created=created,
+        enabled=enabled,
+        expires=expires,
+        content_type=content_type,
+        fingerprint=Fingerprint(tags[TAG_FINGERPRINT]) if TAG_FINGERPRINT in tags else None,
+        slot=Slot(slot) if slot in set(Slot) else None,
+        account=tags.get(TAG_ACCOUNT),
+        operation=tags.get(TAG_OPERATION),
+        reason=tags.get(TAG_REASON),
+        retired=tags.get(TAG_RETIRED),
+        foreign_tags={name: value for name, value in tags.items() if name not in OUR_TAGS},
+    )
 
 
 def account_tag(account: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from rotator.core.credential import Credential, Reason, Role, Slot, Version, account_tag
-from rotator.core.incident import Incident, State
+from rotator.core.incident import Incident
 from rotator.core.policy import Unprovable
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import (
@@ -164,7 +164,7 @@ class Facts:
     def compromised(self) -> Iterator[Compromise]:
         """Every value that must die, cases first. The second source needs no ledger: the vault says why a value was superseded."""
         for incident in self.incidents:
-            if incident.state is not State.DISMISSED:
+            if incident.is_acted_on:
                 yield Compromise(
                     fingerprint=incident.fingerprint,
                     deadline=incident.deadline,

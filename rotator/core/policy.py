@@ -26,6 +26,18 @@ class Mode(StrEnum):
     CONTAIN = "contain"
 
 
+class OnSuspicion(StrEnum):
+    """What a case without proof asks for: an account is named, and no key.
+
+    Rotate: as if it were due now. Drain: as if it were proven, never faster than that. Ask: hold it for a person. Inform: tell, and go on.
+    """
+
+    ROTATE = "rotate"
+    DRAIN = "drain"
+    ASK = "ask"
+    INFORM = "inform"
+
+
 class Unprovable(StrEnum):
     """What to do with a key that the data plane cannot be asked about (a kind without a probe, a firewall between)."""
 
@@ -72,8 +84,20 @@ class Policy:
     drain_deadline: timedelta = timedelta(minutes=2)
     window: Window | None = None
     unprovable: Unprovable = Unprovable.REFUSE
+    on_suspicion: OnSuspicion | None = None
     early: timedelta = timedelta(0)
     """How long before its cryptoperiod is over a rotation may start by itself, so that a thousand of one birthday do not start at once."""
+
+
+def mode_when_proven(policy: Policy, source: Mode | None) -> Mode:
+    """What a proven compromise asks for: the stricter of what the credential and what the source of the report says."""
+    ranks = list(Mode)
+    return max(policy.on_compromise, source or policy.on_compromise, key=ranks.index)
+
+
+def when_suspected(policy: Policy, source: OnSuspicion | None) -> OnSuspicion:
+    """What a suspicion asks for: the credential's word goes before the source's; where neither has one, a person's."""
+    return policy.on_suspicion or source or OnSuspicion.ASK
 
 
 def due_at(policy: Policy, published: datetime) -> datetime:

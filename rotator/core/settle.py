@@ -28,7 +28,7 @@ def _contained(case: Incident, facts: Facts) -> Incident:
 
 
 def _state(case: Incident, facts: Facts) -> State:
-    if case.state is State.DISMISSED:
+    if not case.is_acted_on:
         return case.state
     memory = facts.memory.of(case.fingerprint)
     if isinstance(facts.snapshot.slots, Unseen):

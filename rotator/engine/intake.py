@@ -14,15 +14,17 @@ from rotator.core.faults import Fault
 from rotator.core.incident import Alert, Incident, open_incident
 from rotator.core.policy import Mode
 from rotator.core.sealed import Fingerprint
+from rotator.engine.observe import NOTHING, Told, Word
 from rotator.engine.ports import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The value is a live key: kill it."""
+    """The value is a live key: kill it. `told` is what was just seen of its account."""
 
     credential: Credential
     slot: Slot
+    told: Told = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +90,13 @@ async def _ask(
 
 
 async def _is_of(value: Fingerprint, credential: Credential, world: World, unseen: list[str]) -> Live | Replaced | None:
+    asked = world.clock.now()
     try:
         keys = await world.issuer.keys(credential.account)
         await world.journal.index(credential.name, credential.account, keys)
         for slot, key in keys.items():
             if key.fingerprint == value:
-                return Live(credential=credential, slot=slot)
+                return Live(credential=credential, slot=slot, told=Told(keys=Word(said=keys, at=asked)))
     except Fault as fault:
         if not await _accepts_no_key(credential, world):
             unseen.append(f"{credential.name}: {fault.what}")

@@ -1,15 +1,17 @@
 """The ports, looked at once: a Snapshot of fingerprints, and beside it the sealed values for as long as the run lasts.
 
 A port that faults, or that answers later than `patience`, makes its fact Unseen, with the reason and a remedy; it never makes the look
-fail.
+fail. What was told a moment ago may be believed instead of asked again (`core/belief.py` says what may be decided on it); never while the
+outcome of a step is not known.
 """
 
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
+from rotator.core.belief import SECRET_BELIEVED_FOR, SLOTS_BELIEVED_FOR
 from rotator.core.credential import Credential, Slot
 from rotator.core.faults import Denied, Fault, Missing, Rejected, Throttled
 from rotator.core.sealed import Fingerprint, Sealed
@@ -22,28 +24,56 @@ PATIENCE_IN_AN_EMERGENCY = timedelta(seconds=3)
 """A cut needs the slot and not the vault: a vault that hangs does not hold it up longer than this."""
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word(Generic[T_co]):
+    """An answer, and when it was asked for: what happened after that is not in it."""
+
+    said: T_co
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was answered lately, for a look that may believe it."""
+
+    account: Word[AccountView] | None = None
+    keys: Word[Mapping[Slot, Sealed]] | None = None
+    secret: Word[SecretLook] | None = None
+
+
+NOTHING = Told()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look at one credential."""
+    """One look at one credential. `believes`: something in it was not asked for just now; `told`: what the next look may believe."""
 
     snapshot: Snapshot
     secret: SecretLook | None
     unsettled: list[Intent] = field(default_factory=list)
     values: Mapping[Fingerprint, Sealed] = field(default_factory=dict)
+    told: Told = NOTHING
+    believes: bool = False
 
 
-async def observe(credential: Credential, world: World, *, emergency: bool = False) -> Look:
-    """Account, slots, secret and memory at once; then the dependents, who need to know what is published."""
+async def observe(credential: Credential, world: World, *, emergency: bool = False, told: Told = NOTHING) -> Look:
+    """Account, slots, secret and memory at once; then the dependents, who need to know what is published.
+
+    What is `told` and young enough is not asked for.
+    """
     patience = PATIENCE_IN_AN_EMERGENCY if emergency else PATIENCE
     began = world.clock.now()
+    believed = await _believable(told, credential, world, began, emergency)
     account, keys, secret, (memory, unsettled) = await asyncio.gather(
-        _seen("the account", world.issuer.account(credential.account), PATIENCE),
-        _seen("the slots", world.issuer.keys(credential.account), PATIENCE),
-        _seen("the secret", world.vault.look(credential.secret), patience),
+        _said(believed.account) if believed.account else _seen("the account", world.issuer.account(credential.account), PATIENCE),
+        _said(believed.keys) if believed.keys else _seen("the slots", world.issuer.keys(credential.account), PATIENCE),
+        _said(believed.secret) if believed.secret else _seen("the secret", world.vault.look(credential.secret), patience),
         world.journal.recall(credential.name),
     )
+    old = [word.at for word in (believed.account, believed.keys, believed.secret) if word]
     slots = _slots(account, keys)
     values = {} if isinstance(keys, Unseen) else {value.fingerprint: value for value in keys.values()}
     if not isinstance(keys, Unseen):
@@ -53,10 +83,46 @@ async def observe(credential: Credential, world: World, *, emergency: bool = Fal
             memory, unsettled = await world.journal.recall(credential.name)
     seen, key = (secret, None) if isinstance(secret, Unseen) else _current(credential, secret)
     values |= {key.fingerprint: key} if key else {}
-    snapshot = Snapshot(at=began, account=account, slots=slots, secret=seen, memory=memory)
+    snapshot = Snapshot(at=min([began, *old]), account=account, slots=slots, secret=seen, memory=memory)
     views = await _dependents(credential, snapshot, key, world, patience)
-    look = None if isinstance(secret, Unseen) else secret
-    return Look(snapshot=replace(snapshot, dependents=views), secret=look, unsettled=unsettled, values=values)
+    return Look(
+        snapshot=replace(snapshot, dependents=views),
+        secret=None if isinstance(secret, Unseen) else secret,
+        unsettled=unsettled,
+        values=values,
+        told=Told(
+            account=believed.account or _word(account, began),
+            keys=believed.keys or _word(keys, began),
+            secret=believed.secret or _word(secret, began),
+        ),
+        believes=bool(old),
+    )
+
+
+async def _believable(told: Told, credential: Credential, world: World, now: datetime, emergency: bool) -> Told:
+    """What of it is young enough; nothing while an outcome is not known: only looking settles it."""
+    young = Told(
+        account=_young(told.account, now, SLOTS_BELIEVED_FOR),
+        keys=_young(told.keys, now, SLOTS_BELIEVED_FOR),
+        secret=_young(told.secret, now, SECRET_BELIEVED_FOR) if emergency else None,
+    )
+    if young == NOTHING:
+        return NOTHING
+    _, unsettled = await world.journal.recall(credential.name)
+    return NOTHING if unsettled else young
+
+
+def _young(word: Word[T] | None, now: datetime, believed_for: timedelta) -> Word[T] | None:
+    """A word from the future is not young: the clock was set back, and how old it is cannot be told."""
+    return word if word and timedelta(0) <= now - word.at <= believed_for else None
+
+
+def _word(said: T | Unseen, at: datetime) -> Word[T] | None:
+    return None if isinstance(said, Unseen) else Word(said=said, at=at)
+
+
+async def _said(word: Word[T]) -> T:
+    return word.said
 
 
 def _slots(account: AccountView | Unseen, keys: Mapping[Slot, Sealed] | Unseen) -> Mapping[Slot, Fingerprint] | Unseen:

@@ -21,11 +21,12 @@ from rotator.core.credential import (
     Slot,
     Version,
     account_tag,
+    tagged_version,
 )
 from rotator.core.faults import Missing, Rejected
 from rotator.core.retry import LONGEST_WAIT
 from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.snapshot import AccountView, KeyMemory, Memory, Unseen
+from rotator.core.snapshot import AccountView, Current, KeyMemory, Memory, SecretView, Unseen
 from rotator.core.step import (
     Adopt,
     Do,
@@ -39,8 +40,8 @@ from rotator.core.step import (
     Revoke,
     SwitchOffLocalAuth,
 )
-from rotator.engine.observe import Look
-from rotator.engine.ports import Answer, Edition, Published, Verdict, World
+from rotator.engine.observe import NOTHING, Look, Told, Word
+from rotator.engine.ports import Answer, Edition, Placed, Published, SecretLook, Verdict, World
 
 REFUSALS_IN_A_ROW = 3
 """How many 401s in a row, each on a fresh connection, at every endpoint host, make a value dead."""
@@ -51,12 +52,16 @@ TAGS_NEEDED = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a step: a word, what is remembered of the values, and details that a person reads in the audit."""
+    """What came of a step: a word, what is remembered of the values, and details that a person reads in the audit.
+
+    `told` is what the next look may believe after it; None: what it could believe before.
+    """
 
     result: str
     learned: tuple[KeyMemory, ...] = ()
     detail: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[Fingerprint, Sealed] = field(default_factory=dict)
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +97,7 @@ async def perform(do: Do, operation: str, bench: Bench) -> Outcome:
             return await _adopt(do, do.step, operation, bench)
         case Recover():
             await bench.world.recovery.recover(bench.credential.secret)
-            return Outcome(result="recovered")
+            return Outcome(result="recovered", told=NOTHING)
         case Propagate():
             return await _propagate(do.step, bench)
         case ProveDead():
@@ -101,12 +106,13 @@ async def perform(do: Do, operation: str, bench: Bench) -> Outcome:
             return await _retire(do.step, bench)
         case SwitchOffLocalAuth():
             await bench.world.issuer.switch_off_local_auth(bench.credential.account)
-            return Outcome(result="local auth off, read back")
+            return Outcome(result="local auth off, read back", told=NOTHING)
         case _:
             assert_never(do.step)
 
 
 async def _regenerate(slot: Slot, old: Fingerprint, bench: Bench) -> Outcome:
+    sent = bench.world.clock.now()
     keys = await bench.world.issuer.regenerate(bench.credential.account, slot)
     now, new = bench.world.clock.now(), keys[slot].fingerprint
     learned = (
@@ -115,7 +121,8 @@ async def _regenerate(slot: Slot, old: Fingerprint, bench: Bench) -> Outcome:
     )
     values = {value.fingerprint: value for value in keys.values()}
     await bench.world.journal.index(bench.credential.name, bench.credential.account, {slot: keys[slot]})
-    return Outcome(result="regenerated", learned=learned, detail={"new_fingerprint": new}, values=values)
+    told = replace(bench.look.told, keys=Word(said=keys, at=sent))
+    return Outcome(result="regenerated", learned=learned, detail={"new_fingerprint": new}, values=values, told=told)
 
 
 async def _prove(step: Prove, bench: Bench) -> Outcome:
@@ -153,15 +160,17 @@ async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outco
     placed = await bench.world.vault.publish(bench.credential.secret, edition)
     known = bench.memory.of(step.fingerprint)
     learned = replace(known, slot=step.slot, published_at=placed.created, version=placed.version)
-    return Outcome(result="published", learned=(learned,), detail={"version": placed.version})
+    told = replace(bench.look.told, secret=Word(said=_as_published(secret, edition, placed), at=now))
+    return Outcome(result="published", learned=(learned,), detail={"version": placed.version}, told=told)
 
 
 async def _adopt(do: Do, step: Adopt, operation: str, bench: Bench) -> Outcome:
     secret = bench.look.secret
     assert secret is not None
     own = _tags(bench.credential, step.slot, step.fingerprint, operation, do.reason)
-    await bench.world.vault.tag(bench.credential.secret, step.version, _with_foreign(own, secret.foreign_tags))
-    return Outcome(result="tagged", detail={"version": step.version})
+    tags = _with_foreign(own, secret.foreign_tags)
+    await bench.world.vault.tag(bench.credential.secret, step.version, tags)
+    return Outcome(result="tagged", detail={"version": step.version}, told=_retold(bench.look, step.version, tags))
 
 
 async def _propagate(step: Propagate, bench: Bench) -> Outcome:
@@ -209,15 +218,19 @@ class _Round:
 
 
 async def _refused_everywhere(host: str, value: Sealed, live: list[Sealed], bench: Bench) -> _Round:
-    """A 401 counts only where a live key is not refused: a wrong endpoint answers in the same words."""
+    """A 401 counts only where a live key is not refused: a wrong endpoint answers in the same words. The live ones are asked beside it."""
     probe = bench.world.data_plane.probe
-    first: datetime | None = None
-    for _ in range(REFUSALS_IN_A_ROW):
-        answer = await probe(bench.account, host, value)
-        if answer.verdict is not Verdict.REFUSED:
-            return _Round(verdict=answer.verdict, seen=answer.seen, first_401=first)
-        first = first or answer.at
-    controls = [await probe(bench.account, host, one) for one in live]
+    asked = asyncio.gather(*(probe(bench.account, host, one) for one in live))
+    try:
+        first: datetime | None = None
+        for _ in range(REFUSALS_IN_A_ROW):
+            answer = await probe(bench.account, host, value)
+            if answer.verdict is not Verdict.REFUSED:
+                return _Round(verdict=answer.verdict, seen=answer.seen, first_401=first)
+            first = first or answer.at
+        controls = await asked
+    finally:
+        asked.cancel()
     told = ", ".join(control.seen for control in controls) or "none"
     if any(control.verdict in (Verdict.ACCEPTED, Verdict.NOT_SERVED) for control in controls):
         return _Round(verdict=Verdict.REFUSED, seen=f"{REFUSALS_IN_A_ROW} x 401, a live key {told}", first_401=first)
@@ -253,7 +266,33 @@ async def _retire(step: Retire, bench: Bench) -> Outcome:
     proof = f"{memory.dead_at or bench.world.clock.now():%Y-%m-%dT%H:%M:%SZ} {memory.proof}".rstrip()
     tags = _with_foreign(_epitaph(bench.credential, step, version, proof), version.foreign_tags)
     await bench.world.vault.tag(bench.credential.secret, step.version, tags, disable=True)
-    return Outcome(result="retired", detail={"version": step.version, "proof": proof})
+    told = _retold(bench.look, step.version, tags, enabled=False)
+    return Outcome(result="retired", detail={"version": step.version, "proof": proof}, told=told)
+
+
+def _as_published(before: SecretLook, edition: Edition, placed: Placed) -> SecretLook:
+    """The secret as the answer to a set tells it: one version more, and that is the current one."""
+    version = tagged_version(
+        edition.tags, id=placed.version, created=placed.created, expires=edition.expires, content_type=edition.content_type
+    )
+    current = Current(version=version.id, created=version.created, fingerprint=None)
+    versions = (*(one for one in before.view.versions if one.id != version.id), version)
+    view = SecretView(current=current, versions=versions)
+    return SecretLook(view=view, text=edition.text, content_type=edition.content_type, foreign_tags=version.foreign_tags)
+
+
+def _retold(look: Look, identity: str, tags: Mapping[str, str], *, enabled: bool = True) -> Told:
+    """The secret with one version tagged anew. It is no younger for that."""
+    word = look.told.secret
+    if word is None:
+        return look.told
+    versions = tuple(
+        tagged_version(tags, id=one.id, created=one.created, enabled=enabled, expires=one.expires, content_type=one.content_type)
+        if one.id == identity
+        else one
+        for one in word.said.view.versions
+    )
+    return replace(look.told, secret=replace(word, said=replace(word.said, view=replace(word.said.view, versions=versions))))
 
 
 def _tags(credential: Credential, slot: Slot, value: Fingerprint, operation: str, reason: str) -> dict[str, str]:

@@ -8,18 +8,19 @@ import asyncio
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rotator.core.belief import may_stand_on_belief
 from rotator.core.credential import Credential, Reason
 from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Rejected
 from rotator.core.incident import Incident, State
 from rotator.core.plan import RECHECK
 from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, Again, GiveUp, after
-from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.settle import Intent, close, given_out, settle, settle_intent
-from rotator.core.snapshot import AccountView, HeldBack, Unseen
+from rotator.core.sealed import Sealed
+from rotator.core.settle import close
+from rotator.core.snapshot import AccountView, HeldBack
 from rotator.core.step import (
     Adopt,
     Decision,
@@ -37,10 +38,12 @@ from rotator.core.step import (
     slot_of,
 )
 from rotator.engine.gate import decide
-from rotator.engine.observe import PATIENCE_IN_AN_EMERGENCY, Look, observe
+from rotator.engine.looking import look_again
+from rotator.engine.observe import NOTHING, PATIENCE_IN_AN_EMERGENCY, Look, Told
 from rotator.engine.perform import Bench, Outcome, perform
 from rotator.engine.ports import Lease, World
-from rotator.engine.urgency import LISTENS_EVERY, Urgent, kills_due, unless_urgent
+from rotator.engine.urgency import LISTENS_EVERY, Urgent, kills_due, unless_urgent, urgent
+from rotator.engine.walk import Done, Walk
 
 LOOKS_MAX = 10_000
 SHORTEST_WAIT = timedelta(milliseconds=50)
@@ -52,21 +55,7 @@ FIRST_BLIND_WAIT = timedelta(seconds=0.5)
 BLIND_LOOKS_MAX = 8
 """How many looks in a row may see nothing before a run gives up (about two minutes), and how many if a person has to act first."""
 HOPELESS_LOOKS_MAX = 2
-DROPPED_LOOKS_MAX = 3
 LONGEST_STEP = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """One step that was tried in this run."""
-
-    step: str
-    slot: str | None
-    outcome: str
-    at: datetime
-    because: str
-    fingerprint: Fingerprint | None = None
-    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,31 +70,6 @@ class Run:
     reason: Reason | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class _Walk:
-    """The state of one run, all of it lost without harm."""
-
-    credential: Credential
-    world: World
-    lease: Lease
-    values: dict[Fingerprint, Sealed]
-    chance: random.Random
-    steps: list[Done] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
-    held_back: dict[str, HeldBack] = field(default_factory=dict)
-    reason: Reason | None = None
-    emergency: bool = False
-    blind_looks: int = 0
-    heard: bool = False
-    started: datetime
-    unanswered: dict[str, datetime] = field(default_factory=dict)
-    stopping: Callable[[], bool] = lambda: False
-
-    def hear(self) -> None:
-        """Somebody woke the credential: this run does not end before it has looked."""
-        self.heard = True
-
-
 async def reconcile(
     credential: Credential,
     world: World,
@@ -113,30 +77,38 @@ async def reconcile(
     *,
     until: datetime | None = None,
     known: Sequence[Sealed] = (),
+    told: Told = NOTHING,
     chance: random.Random | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Walk until quiet, or until the next step is later than `until` (None: until the first wait that is no retry).
 
-    `known` are values handed in. Once `stopping` says so, the run ends before its next step.
+    `known` are values handed in, `told` is what the caller has just seen: the first look may believe it. Once `stopping` says so, the run
+    ends before its next step.
 
     Raises:
         LeaseLost: another worker may act on the credential now; nothing was done after that.
     """
-    walk = _Walk(
+    walk = Walk(
         credential=credential,
         world=world,
         lease=lease,
         values={value.fingerprint: value for value in known},
         chance=chance or random.Random(),
         started=world.clock.now(),
+        told=told,
         stopping=stopping,
     )
     for _ in range(LOOKS_MAX):
-        look, incidents = await _look(walk)
+        look, incidents = await look_again(walk)
+        now = world.clock.now()
         decision = await decide(look.snapshot, credential, incidents, world)
-        told = decision.step.name if isinstance(decision, Do) else type(decision).__name__.lower()
-        world.watch("decided", credential=credential.name, decision=told, because=decision.because, phase=decision.phase)
+        facts = Facts(snapshot=look.snapshot, credential=credential, incidents=incidents, now=now)
+        if look.believes and not may_stand_on_belief(decision, facts):
+            continue  # nothing is believed twice in a row: the next look asks for everything
+        walk.told = look.told
+        word = decision.step.name if isinstance(decision, Do) else type(decision).__name__.lower()
+        world.watch("decided", credential=credential.name, decision=word, because=decision.because, phase=decision.phase)
         if stopping():
             break
         if isinstance(decision, Do):
@@ -156,7 +128,7 @@ async def reconcile(
     )
 
 
-def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], until: datetime | None, walk: _Walk) -> bool:
+def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], until: datetime | None, walk: Walk) -> bool:
     """Whether the run ends here: quiet, longer than asked, refused, or nothing to be seen; never before a deadline that is in reach."""
     if isinstance(decision, Quiet) or decision.refused:
         return True
@@ -172,92 +144,19 @@ def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], until: datetim
     return not urgent
 
 
-def _is_a_moment(wait: Wait, walk: _Walk) -> bool:
+def _is_a_moment(wait: Wait, walk: Walk) -> bool:
     """What failed just now is tried again in this run: the next one would not know how often it did, and a lost answer settles by then."""
     longest = LATE_EFFECT if wait.phase == "unseen" else EMERGENCY_WAIT
     return wait.failed and wait.until - walk.world.clock.now() <= longest
 
 
-def _next_look(decision: Wait | Quiet, walk: _Walk) -> datetime:
+def _next_look(decision: Wait | Quiet, walk: Walk) -> datetime:
     """What cannot be seen is looked at again soon, then ever less often."""
     soon = walk.world.clock.now() + FIRST_BLIND_WAIT * 2 ** min(walk.blind_looks, 8)
     return min(decision.until, soon) if walk.blind_looks else decision.until
 
 
-async def _look(walk: _Walk) -> tuple[Look, list[Incident]]:
-    """Look, and let the look settle what was ambiguous: intents first, then the cases."""
-    world, name = walk.world, walk.credential.name
-    incidents, look = await _observe(walk)
-    if look.unsettled:
-        look = _not_while_in_flight(await _settle_intents(look, incidents, walk), walk)
-    walk.values.update(look.values)
-    look = await _remember_current(look, walk)
-    found = {value: replace(key, lost=False) if value in walk.values else key for value, key in look.snapshot.memory.keys.items()}
-    memory = replace(look.snapshot.memory, keys=found, held_back=dict(walk.held_back))
-    look = replace(look, snapshot=replace(look.snapshot, memory=memory))
-    facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=world.clock.now())
-    moved = list(settle(facts))
-    for case in moved:
-        await world.cases.save(case, because="as a look shows")
-        world.watch("incident", credential=name, incident=case.id, state=case.state)
-    return look, await world.cases.of(name) if moved else incidents
-
-
-async def _remember_current(look: Look, walk: _Walk) -> Look:
-    given, memory = given_out(look.snapshot), look.snapshot.memory
-    if given is None:
-        return look
-    await walk.world.journal.remember(walk.lease, [given])
-    return replace(look, snapshot=replace(look.snapshot, memory=replace(memory, keys={**memory.keys, given.fingerprint: given})))
-
-
-async def _observe(walk: _Walk) -> tuple[list[Incident], Look]:
-    """The cases and a look. A look that nothing pressed, and that takes long, is dropped for a short one when a case is filed meanwhile."""
-    world, name, walk.heard = walk.world, walk.credential.name, False
-    for _ in range(DROPPED_LOOKS_MAX):
-        incidents = await world.cases.of(name)
-        walk.emergency = any(case.is_open for case in incidents)
-        if walk.emergency:
-            break
-        try:
-            return incidents, await unless_urgent(observe(walk.credential, world), incidents, world, walk.lease, walk.hear)
-        except Urgent:
-            continue
-    return incidents, await observe(walk.credential, world, emergency=True)
-
-
-async def _settle_intents(look: Look, incidents: Sequence[Incident], walk: _Walk) -> Look:
-    settled = 0
-    for intent in look.unsettled:
-        now = walk.world.clock.now()
-        facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=now)
-        found = settle_intent(replace(intent, at=_last_in_flight(intent, walk)), facts)
-        if found is not None:
-            await walk.world.journal.outcome(walk.lease, intent.operation, found.result, learned=found.learned)
-            walk.world.watch("settled", credential=walk.credential.name, step=intent.step, result=found.result)
-            settled += 1
-    if not settled:
-        return look
-    memory, unsettled = await walk.world.journal.recall(walk.credential.name)
-    return replace(look, snapshot=replace(look.snapshot, memory=memory), unsettled=unsettled)
-
-
-def _last_in_flight(intent: Intent, walk: _Walk) -> datetime:
-    """When the call's answer was lost; for a run before this one (which died), no later than when this one began."""
-    return walk.unanswered.get(intent.operation, walk.started)
-
-
-def _not_while_in_flight(look: Look, walk: _Walk) -> Look:
-    """A regenerate without an answer may still take effect: until that is settled, what the slots hold is not known."""
-    flying = [intent for intent in look.unsettled if intent.step in (Mint.name, Revoke.name)]
-    if not flying or isinstance(look.snapshot.slots, Unseen):
-        return look
-    again = max(_last_in_flight(intent, walk) for intent in flying) + LATE_EFFECT
-    because = f"regenerateKey of {flying[-1].slot} was sent and not answered; its effect may still come"
-    return replace(look, snapshot=replace(look.snapshot, slots=Unseen(what="the slots", because=because, again=again)))
-
-
-async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: _Walk) -> None:
+async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: Walk) -> None:
     """Intent, effect, outcome. Either way the step is held back for a while, so that it cannot spin."""
     operation, world = str(uuid.UUID(int=walk.chance.getrandbits(128), version=4)), walk.world
     walk.reason = do.reason
@@ -266,10 +165,12 @@ async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: _Walk) ->
     world.watch("step", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), reason=do.reason, operation=operation)
     bench = Bench(credential=walk.credential, look=look, values=walk.values, world=world)
     try:
-        outcome = await _perform(do, operation, bench, incidents, walk)
+        with urgent(any(case.presses for case in incidents)):
+            outcome = await _perform(do, operation, bench, incidents, walk)
     except Fault as fault:
         return await _failed(do, operation, fault, look, walk)
     walk.values.update(outcome.values)
+    walk.told = look.told if outcome.told is None else outcome.told
     walk.failures.pop(label(do.step), None)
     if not isinstance(do.step, Prove | ProveDead):
         settles = MOVES_WITHIN if isinstance(do.step, Propagate) else SETTLES_WITHIN
@@ -280,7 +181,7 @@ async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: _Walk) ->
     return None
 
 
-async def _perform(do: Do, operation: str, bench: Bench, incidents: Sequence[Incident], walk: _Walk) -> Outcome:
+async def _perform(do: Do, operation: str, bench: Bench, incidents: Sequence[Incident], walk: Walk) -> Outcome:
     """The step. A kill is waited for; any other step holds up no kill: not one that becomes due meanwhile, nor, before a cut, for long."""
     if isinstance(do.step, Mint | Revoke | SwitchOffLocalAuth):
         return await perform(do, operation, bench)
@@ -292,9 +193,10 @@ async def _perform(do: Do, operation: str, bench: Bench, incidents: Sequence[Inc
         raise Ambiguous(f"{do.step.name}: its answer was not waited for") from hurry
 
 
-async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: _Walk) -> None:
+async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: Walk) -> None:
     """A fault is the outcome where it tells that nothing happened; an ambiguous one is left for the next look to settle."""
     world, now, name = walk.world, walk.world.clock.now(), type(fault).__name__.lower()
+    walk.told = NOTHING
     if isinstance(fault, Ambiguous):
         walk.unanswered[operation] = now
     else:
@@ -312,7 +214,7 @@ async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: _Walk)
     world.watch("failed", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), fault=name, because=because)
 
 
-def _note(do: Do, outcome: str, because: str, walk: _Walk, *, failed: bool = False) -> None:
+def _note(do: Do, outcome: str, because: str, walk: Walk, *, failed: bool = False) -> None:
     now = walk.world.clock.now()
     walk.steps.append(
         Done(
@@ -327,7 +229,7 @@ def _note(do: Do, outcome: str, because: str, walk: _Walk, *, failed: bool = Fal
     )
 
 
-async def _note_blind_refusal(do: Do, fault: Fault, look: Look, walk: _Walk) -> None:
+async def _note_blind_refusal(do: Do, fault: Fault, look: Look, walk: Walk) -> None:
     """Local auth is off and regenerateKey is refused then: the case remembers, and nobody tries again."""
     account = look.snapshot.account
     refused = isinstance(fault, Rejected | Denied | Conflict) and isinstance(account, AccountView) and not account.local_auth
@@ -336,7 +238,7 @@ async def _note_blind_refusal(do: Do, fault: Fault, look: Look, walk: _Walk) -> 
             await walk.world.cases.save(replace(case, regenerate_refused=True), because=fault.what)
 
 
-async def _finish(decision: Decision, look: Look, incidents: Sequence[Incident], walk: _Walk) -> list[Incident]:
+async def _finish(decision: Decision, look: Look, incidents: Sequence[Incident], walk: Walk) -> list[Incident]:
     """All is quiet: a case whose value is proven dead is closed."""
     if isinstance(decision, Quiet):
         facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=walk.world.clock.now())
@@ -345,11 +247,14 @@ async def _finish(decision: Decision, look: Look, incidents: Sequence[Incident],
     return await walk.world.cases.of(walk.credential.name)
 
 
-async def _sleep_until(at: datetime, walk: _Walk) -> None:
+async def _sleep_until(at: datetime, walk: Walk) -> None:
     """Sleep, but not through a wake: an incident filed meanwhile is looked at within a second."""
     clock = walk.world.clock
     await clock.sleep(SHORTEST_WAIT)
     while (left := at - clock.now()) > timedelta(0):
-        if walk.stopping() or await walk.world.work.woken(walk.lease):
+        if walk.stopping():
+            return
+        if await walk.world.work.woken(walk.lease):
+            walk.hear()
             return
         await clock.sleep(min(left, LISTENS_EVERY))

@@ -1,7 +1,13 @@
-"""What is in hand is dropped when a kill becomes due that was not due when it began: nobody holds up a cut, nor a deadline."""
+"""What is urgent: a kill that becomes due drops what is in hand, and the calls of an emergency go before those of cadence.
+
+Nobody holds up a cut, nor a deadline. Whether the calls made here and now belong to an emergency stands in a context variable: tasks take
+it along, and what is below the ports (the budget of Azure, its connections) is handed `is_urgent` and knows nothing of the engine.
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -11,6 +17,23 @@ from rotator.engine.ports import Lease, World
 LISTENS_EVERY = timedelta(seconds=1)
 
 T = TypeVar("T")
+
+_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
+
+
+@contextlib.contextmanager
+def urgent(yes: bool = True) -> Iterator[None]:
+    """Inside, every call is part of an emergency (or, with False, is not), in the tasks that are made here, too."""
+    before = _urgent.set(yes)
+    try:
+        yield
+    finally:
+        _urgent.reset(before)
+
+
+def is_urgent() -> bool:
+    """Whether the call that is made now is part of an emergency."""
+    return _urgent.get()
 
 
 class Urgent(Exception):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import aiohttp
 
 from rotator.azure import Azure
+from rotator.core.faults import Throttled
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import AccountView
 from rotator.engine.ports import Answer, Verdict
@@ -57,15 +58,18 @@ class Probes:
             return _answer(Verdict.BARRED, "the endpoint is not https: a key is never sent there")
         url = endpoint + probe.path.replace("{id}", str(uuid.uuid4()))
         try:
-            async with self._azure.probes.request(
-                probe.method,
-                url,
-                headers={probe.header: value.reveal()},
-                data=b"" if probe.method == "POST" else None,
-                allow_redirects=False,
-            ) as response:
+            async with (
+                self._azure.probing.taken(),
+                self._azure.probes.request(
+                    probe.method,
+                    url,
+                    headers={probe.header: value.reveal()},
+                    data=b"" if probe.method == "POST" else None,
+                    allow_redirects=False,
+                ) as response,
+            ):
                 return _answer(_verdict(probe, response.status), str(response.status))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:  # ValueError: no header can carry this value
+        except (aiohttp.ClientError, TimeoutError, ValueError, Throttled) as error:  # ValueError: no header can carry this value
             return _answer(Verdict.INCONCLUSIVE, type(error).__name__)
 
 

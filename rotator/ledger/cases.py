@@ -1,11 +1,10 @@
 """The incidents: filed once a value, woken in the same transaction, saved only in what a look may say of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy import and_, insert, select, update
 
-from rotator.core.incident import UNFINISHED, Incident, State, escalate, move
+from rotator.core.incident import UNFINISHED, Incident, reported_again
 from rotator.ledger import rows
 from rotator.ledger.audit import say
 from rotator.ledger.database import Database
@@ -30,7 +29,7 @@ class CaseBook:
             await self._work.wake_in(connection, incident.credential, EMERGENCY)
             same = and_(incidents.c.fingerprint == incident.fingerprint, incidents.c.credential == incident.credential)
             found = (await connection.execute(select(incidents).where(same).with_for_update())).mappings().first()
-            case = incident if found is None else _reported_again(rows.incident(found), incident)
+            case = incident if found is None else reported_again(rows.incident(found), incident)
             if found is None:
                 await connection.execute(insert(incidents).values(**rows.of_incident(case)))
             else:
@@ -62,13 +61,3 @@ class CaseBook:
         query = select(incidents).where(incidents.c.state.in_([state.value for state in UNFINISHED])).order_by(incidents.c.reported_at)
         async with self._database.connect() as connection:
             return [rows.incident(row) for row in (await connection.execute(query)).mappings()]
-
-
-def _reported_again(known: Incident, reported: Incident) -> Incident:
-    """A case about this value is there: made stricter if the new word is; opened again if the value is seen alive after all (by a look)."""
-    return escalate(known if known.state in UNFINISHED else _reopened(known, reported), reported.mode)
-
-
-def _reopened(known: Incident, reported: Incident) -> Incident:
-    opened = move(known, State.OPEN, reported.reported_at)
-    return replace(opened, reported_at=reported.reported_at, deadline=reported.deadline, source=reported.source, note=reported.note)

@@ -23,6 +23,7 @@ from rotator.ledger.audit import AuditChain
 from rotator.ledger.cases import CaseBook
 from rotator.ledger.database import WRITES, Database, LedgerFault, cause
 from rotator.ledger.flock import FileLock
+from rotator.ledger.inbox import Inbox
 from rotator.ledger.journal import KeyJournal
 from rotator.ledger.locks import Lock
 from rotator.ledger.store import Ledger
@@ -88,8 +89,8 @@ def _database_of(address: URL) -> Database:
 def _ledger(database: Database, lock: Lock, heard: asyncio.Event, moved: Callable[[], bool]) -> Ledger:
     work = WorkTable(database, lock, heard, moved)
     cases, journal = CaseBook(database, work), KeyJournal(database)
-    audit, waves = AuditChain(database), WaveTable(database)
-    return Ledger(database=database, lock=lock, work=work, cases=cases, journal=journal, audit=audit, waves=waves)
+    audit, waves, inbox = AuditChain(database), WaveTable(database), Inbox(database, lock, work)
+    return Ledger(database=database, lock=lock, work=work, cases=cases, journal=journal, audit=audit, waves=waves, inbox=inbox)
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------------------

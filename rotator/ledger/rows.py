@@ -11,6 +11,7 @@ from rotator.core.audit import AuditEvent
 from rotator.core.credential import Reason, Slot
 from rotator.core.incident import Incident, State
 from rotator.core.policy import Mode
+from rotator.core.report import Clues, KnownKey, Matter, Report, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.core.settle import Intent
 from rotator.core.snapshot import KeyMemory
@@ -77,6 +78,7 @@ def incident(row: RowMapping) -> Incident:
         regenerate_refused=row["regenerate_refused"],
         revoked_at=_time(row["revoked_at"]),
         dead_at=_time(row["dead_at"]),
+        held_because=row["held_because"],
     )
 
 
@@ -106,3 +108,48 @@ def event(row: RowMapping) -> AuditEvent:
 def of_event(sealed: AuditEvent) -> dict[str, Any]:
     fields = json.dumps(dict(sealed.fields), sort_keys=True)
     return {**asdict(sealed), "at": sealed.at.isoformat(timespec="milliseconds"), "fields": fields}
+
+
+def report(row: RowMapping) -> Report:
+    clues = json.loads(row["clues"])
+    return Report(
+        id=row["id"],
+        source=row["source"],
+        source_id=row["source_id"],
+        matter=Matter(row["matter"]),
+        reported_at=from_ms(row["reported_at"]),
+        clues=Clues(
+            fingerprints=tuple(map(Fingerprint, clues["fingerprints"])),
+            sha256=tuple(clues["sha256"]),
+            hmsl_hash=tuple(clues["hmsl_hash"]),
+            held_by=clues["held_by"],
+        ),
+        account=row["account"],
+        secret=row["secret"],
+        caller=row["caller"],
+        url=row["url"],
+        note=row["note"],
+        reopened=row["reopened"],
+        verdict=Verdict(row["verdict"]),
+        because=row["because"],
+        credential=row["credential"],
+        fingerprint=Fingerprint(row["fingerprint"]) if row["fingerprint"] else None,
+        incident=row["incident"],
+    )
+
+
+def of_report(told: Report) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(told).items() if name != "clues"} | {"clues": json.dumps(asdict(told.clues))}
+
+
+def known_key(row: RowMapping) -> KnownKey:
+    return KnownKey(
+        credential=row["credential"],
+        fingerprint=Fingerprint(row["fingerprint"]),
+        slot=Slot(row["slot"]) if row["slot"] else None,
+        published_at=_time(row["published_at"]),
+        replaced_at=_time(row["replaced_at"]),
+        dead_at=_time(row["dead_at"]),
+        sha256=row["sha256"] or "",
+        hmsl_hash=row["hmsl_hash"] or "",
+    )

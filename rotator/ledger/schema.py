@@ -6,8 +6,11 @@ workers are replaced one by one; what it must not meet any more is taken away on
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a test keeps it in step with `migrations/`."""
+
+OLDEST_PROGRAM = "0003"
+"""The oldest revision whose program may use the newest schema: what the last migration wrote into `compatibility`."""
 
 metadata = MetaData()
 
@@ -81,6 +84,7 @@ incidents = Table(
     Column("regenerate_refused", Boolean, nullable=False, server_default="0"),
     Column("revoked_at", BigInteger),
     Column("dead_at", BigInteger),
+    Column("held_because", Text, nullable=False, server_default=""),
     Index("incidents_credential", "credential", "state"),
     Index("incidents_fingerprint", "fingerprint"),
 )
@@ -122,6 +126,50 @@ audit_head = Table(
     Column("events", BigInteger, nullable=False),
     Column("head", String(64), nullable=False),
 )
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("source", String(40), primary_key=True),
+    Column("identity", String(200), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Index("deliveries_at", "at"),
+)
+"""What was taken already, by the sender's id and by the hash of the body: neither alone tells a replay."""
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("source", String(40), nullable=False),
+    Column("source_id", String(500), nullable=False),
+    Column("matter", String(20), nullable=False),
+    Column("reported_at", BigInteger, nullable=False),
+    Column("clues", Text, nullable=False),
+    Column("account", String(500), nullable=False, server_default=""),
+    Column("secret", String(500), nullable=False, server_default=""),
+    Column("caller", String(200), nullable=False, server_default=""),
+    Column("url", Text, nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("reopened", Boolean, nullable=False, server_default="0"),
+    Column("verdict", String(20), nullable=False),
+    Column("because", Text, nullable=False, server_default=""),
+    Column("credential", String(200), nullable=False, server_default=""),
+    Column("fingerprint", String(64)),
+    Column("incident", String(64), nullable=False, server_default=""),
+    Column("owner", String(200)),
+    Column("due_at", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("closing", String(20), nullable=False, server_default=""),
+    Column("closing_told", Text, nullable=False, server_default=""),
+    Column("closed_at", BigInteger),
+    Index("reports_due", "due_at"),
+    Index("reports_incident", "incident"),
+    Index("reports_source", "source", "source_id"),
+)
+"""What was reported, and what came of it. `due_at`: when it is to be worked on next (judged again, or closed at its source); empty when it
+is done. `closing`: empty, `due`, `done` or `otherwise`, with what the source said.
+"""
 
 waves = Table(
     "waves",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rotator.ledger.audit import AuditChain
 from rotator.ledger.cases import CaseBook
 from rotator.ledger.database import Database
+from rotator.ledger.inbox import Inbox
 from rotator.ledger.journal import KeyJournal
 from rotator.ledger.locks import Lock
 from rotator.ledger.waves import WaveTable
@@ -22,3 +23,4 @@ class Ledger:
     journal: KeyJournal
     audit: AuditChain
     waves: WaveTable
+    inbox: Inbox

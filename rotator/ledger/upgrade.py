@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from rotator.ledger.database import Database, LedgerFault
-from rotator.ledger.schema import REVISION
+from rotator.ledger.schema import OLDEST_PROGRAM, REVISION
 
 ONE_AT_A_TIME = 7_331_904_218_733_551
 """The advisory lock under which a schema of PostgreSQL is changed."""
@@ -30,7 +30,8 @@ async def check(database: Database, *, make: bool = False, bring_up_to_date: boo
             raise LedgerFault(f"{database.name}: {told}; upgrade this one")
         if found is not None and not bring_up_to_date:
             told = f"its schema is {found}, this rotator needs {REVISION}"
-            raise LedgerFault(f"{database.name}: {told}. Type: rotator ledger upgrade (workers of the version before can go on meanwhile)")
+            others = "its workers can go on meanwhile" if found >= OLDEST_PROGRAM else "stop its workers first"
+            raise LedgerFault(f"{database.name}: {told}. Type: rotator ledger upgrade ({others})")
         if make:
             await connection.run_sync(_upgrade)
 

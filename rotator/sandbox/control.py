@@ -42,6 +42,7 @@ def control_application(azure: "Sandbox") -> web.Application:
         web.post("/throttle", control.throttle),
         web.post("/updates", control.updates),
         web.post("/furnish", control.furnish),
+        web.post("/reports", control.report),
         web.post("/vaults/{vault}", control.add_vault),
         web.post("/vaults/{vault}/secrets/{name}", control.set_secret),
         web.get("/vaults/{vault}/secrets/{name}", control.secret),
@@ -118,6 +119,10 @@ class _Control:
 
     async def furnish(self, request: web.Request) -> web.Response:
         return web.json_response(await self._azure.furnish(**await _content(request)), status=201)
+
+    async def report(self, request: web.Request) -> web.Response:
+        """{"sender", "to", "account"} and optionally "slot", "repository", "shape", "action", "caller"."""
+        return web.json_response(await self._azure.report(**await _content(request)), status=201)
 
     async def add_vault(self, request: web.Request) -> web.Response:
         return web.json_response({"url": await self._azure.add_vault(request.match_info["vault"])}, status=201)

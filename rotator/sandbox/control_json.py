@@ -29,6 +29,10 @@ def settings(azure: "Sandbox") -> dict[str, Any]:
         "accounts": {account.name: account.id for account in azure.accounts},
         "endpoints": {account.name: account.endpoints for account in azure.accounts},
         "control": azure.control_url,
+        "github": azure.github_url,
+        "gitguardian": azure.gitguardian_url,
+        "scanner_token": azure.scanner_token,
+        "webhook_secrets": dict(azure.state.leaks.webhook_secrets),
     }
 
 

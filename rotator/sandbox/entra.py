@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import parse_qs
 
+from rotator.sandbox.signed_tokens import key_set
 from rotator.sandbox.state import AUDIENCE, DATA_PLANE_RESOURCE, VAULT_RESOURCE, State, Token
 from rotator.sandbox.wire import Answer, Call, Refused, Route
 
@@ -23,6 +24,7 @@ class Entra:
         self.routes: Sequence[Route] = (
             Route("POST", r"/(?P<tenant>[^/]+)/oauth2/v2\.0/token", "Token", self.token),
             Route("GET", r"/(?P<tenant>[^/]+)/v2\.0/\.well-known/openid-configuration", "Discovery", self.configuration),
+            Route("GET", r"/(?P<tenant>[^/]+)/discovery/v2\.0/keys", "Discovery", self.keys),
             Route("GET", r"/common/discovery/instance", "Discovery", self.instance),
         )
 
@@ -56,8 +58,14 @@ class Entra:
         endpoints = {
             "token_endpoint": f"{base}/oauth2/v2.0/token",
             "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "jwks_uri": f"{base}/discovery/v2.0/keys",
         }
         return Answer(body={**endpoints, "issuer": f"{base}/v2.0", "tenant_region_scope": "EU"})
+
+    def keys(self, call: Call) -> Answer:
+        """For the tokens that senders of alerts show; a client's own is good because we remember it."""
+        self._check_tenant(call.names["tenant"])
+        return Answer(body=key_set(self._state))
 
     def instance(self, call: Call) -> Answer:
         host = self._url.removeprefix("https://")

@@ -32,6 +32,12 @@ OTHER_OPERATIONS = (
     "RecoverSecret",
     "PurgeSecret",
     "Discovery",
+    "GetPublicKeys",
+    "ListAlerts",
+    "GetAlert",
+    "UpdateAlert",
+    "GetIncident",
+    "ResolveIncident",
 )
 KINDS = {
     "500-before": "no effect, 500",

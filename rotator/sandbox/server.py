@@ -20,10 +20,15 @@ from rotator.sandbox.data_plane import Gateway
 from rotator.sandbox.entra import Entra
 from rotator.sandbox.faults import Fault, parse
 from rotator.sandbox.fleet import furnish
+from rotator.sandbox.gitguardian import GitGuardianSurface
+from rotator.sandbox.github import GitHubSurface
 from rotator.sandbox.journal import Entry
 from rotator.sandbox.keys import SHAPES, SLOTS, Key
+from rotator.sandbox.leaks import GuardIncident, HubAlert
 from rotator.sandbox.listener import Listener, certified
+from rotator.sandbox.outbox import report
 from rotator.sandbox.resource_manager import ResourceManager
+from rotator.sandbox.senders import Senders
 from rotator.sandbox.state import AUDIENCE, State
 from rotator.sandbox.vault import VaultSurface
 from rotator.sandbox.versions import Vault, Version
@@ -50,7 +55,7 @@ _KNOBS = frozenset(
 
 
 class Sandbox:
-    """`ports` may fix entra, resource_manager, data_plane_a, data_plane_b, control and vaults, by name."""
+    """`ports` may fix entra, resource_manager, data_plane_a, data_plane_b, github, gitguardian, control and vaults, by name."""
 
     def __init__(self, directory: Path, seed: int | None = None, ports: Mapping[str, int] | None = None, host: str = "127.0.0.1") -> None:
         self.seed = entropy.randbits(32) if seed is None else seed
@@ -73,12 +78,14 @@ class Sandbox:
     async def start(self) -> None:
         """Every port is taken before the first answer is given: the surfaces name each other in their answers."""
         self._tls = certified(self._host, self.ca_file)
-        for name in ("entra", "resource_manager", *(f"data_plane_{gateway}" for gateway in GATEWAYS), "control"):
+        for name in ("entra", "resource_manager", *(f"data_plane_{gateway}" for gateway in GATEWAYS), "github", "gitguardian", "control"):
             self._bind(name)
         await self._serve("entra", Entra(self.state, self.authority))
         await self._serve("resource_manager", ResourceManager(self.state, self.resource_manager, self.authority))
         for gateway in GATEWAYS:
             await self._serve(f"data_plane_{gateway}", Gateway(self.state, gateway))
+        await self._serve("github", GitHubSurface(self.state))
+        await self._serve("gitguardian", GitGuardianSurface(self.state))
         await self._listeners["control"].serve(control_application(self))
 
     async def stop(self) -> None:
@@ -126,6 +133,39 @@ class Sandbox:
 
     def gateway_url(self, gateway: str) -> str:
         return self._urls[f"data_plane_{gateway}"]
+
+    @property
+    def github_url(self) -> str:
+        return self._urls["github"]
+
+    @property
+    def gitguardian_url(self) -> str:
+        return self._urls["gitguardian"]
+
+    @property
+    def scanner_token(self) -> str:
+        """For GitHub's and GitGuardian's APIs."""
+        return self.state.leaks.token
+
+    def webhook_secret(self, door: str) -> str:
+        """What the sender at this door signs with, or shows."""
+        return self.state.leaks.webhook_secrets[door]
+
+    # What happens outside: somebody leaks, a scanner finds.
+
+    @property
+    def senders(self) -> Senders:
+        return Senders(self.state, self.authority)
+
+    def leak_on_github(self, repository: str, value: str, *, kind: str = "azure_openai_key", encoded: bool = False) -> HubAlert:
+        return self.state.leaks.found_on_github(repository, value, kind, self.state.now(), encoded=encoded)
+
+    def leak_to_gitguardian(self, value: str, *, detector: str = "azure_open_ai_api_key") -> GuardIncident:
+        return self.state.leaks.found_by_gitguardian(value, detector, self.state.now())
+
+    async def report(self, sender: str, to: str, account: str, **options: Any) -> dict[str, Any]:
+        """Leak a key of `account` and let a scanner tell the receiver at `to` of it, correctly signed."""
+        return await report(self, sender, to, account, **options)
 
     # What a person does, in the portal.
 

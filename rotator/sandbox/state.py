@@ -15,6 +15,7 @@ from rotator.sandbox.accounts import Account
 from rotator.sandbox.faults import Faults
 from rotator.sandbox.journal import Journal
 from rotator.sandbox.keys import Key
+from rotator.sandbox.leaks import Leaks
 from rotator.sandbox.throttle import Bucket
 from rotator.sandbox.versions import Vault
 
@@ -74,6 +75,7 @@ class State:
         self.version_random = Random(f"{seed}/versions")
         self._guid_random = Random(f"{seed}/guids")
         self._request_random = Random(f"{seed}/requests")
+        self.leaks = Leaks(Random(f"{seed}/leaks"))
         self.faults = Faults(Random(f"{seed}/faults"))
         self.journal = Journal()
         self.subscription = self._identity()

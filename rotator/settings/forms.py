@@ -1,4 +1,4 @@
-"""The forms that a value in the settings may have, each with its words for what would be right. No error repeats what was written."""
+"""The forms of what stands in the settings: durations, references, URLs, ids; each with the words that say what would be right."""
 
 import re
 from datetime import timedelta

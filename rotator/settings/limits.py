@@ -38,7 +38,8 @@ class WaveSettings(Strict):
 
 
 class LimitSettings(Strict):
-    """Bounds: how much at once, how many compromises an hour before a person is asked, how long one request may take.
+    """Bounds: how much at once, how many compromises an hour and accounts in one alert before a person is asked, how many posts of one
+    source in a minute, how long one request may take.
 
     `reserve` are slots beside `concurrency` that only emergencies use. A quiet credential is looked at whole every `look_every`, and its
     key in use is asked about every `ask_every`. `spread` is the share of a cryptoperiod by which a rotation may start early, so that not
@@ -48,7 +49,11 @@ class LimitSettings(Strict):
     concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 32
     reserve: Annotated[int, Field(ge=1, le=1000, strict=True)] = 8
     compromises_per_hour: Annotated[int, Field(ge=1, strict=True)] = 20
+    accounts_per_alert: Annotated[int, Field(ge=1, strict=True)] = 5
+    alerts_per_minute: Annotated[int, Field(ge=1, strict=True)] = 60_000
     request_timeout: Duration = timedelta(seconds=15)
+    azure_share: Annotated[Share, Field(gt=0, le=1)] = 0.8
+    emergency_reserve: Annotated[Share, Field(ge=0, le=0.9)] = 0.2
     wave: WaveSettings = WaveSettings()
     spread: Share = 0.05
     look_every: Duration = timedelta(hours=24)

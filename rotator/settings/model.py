@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 from pydantic_core import PydanticCustomError
 
 from rotator.core.credential import Credential, Dependent, Secret
-from rotator.core.policy import Mode, Policy, Unprovable, Window
+from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window
 from rotator.core.template import MARK, Template
+from rotator.settings.alerts import AlertSettings
 from rotator.settings.forms import AccountId, Duration, Name, Reference, Strict, Url, fits, positive
 from rotator.settings.limits import LimitSettings
 
@@ -76,6 +77,7 @@ class _Policies(Strict):
     drain_deadline: Duration | None = None
     window: WindowSettings | None = None
     unprovable: Unprovable | None = None
+    on_suspicion: OnSuspicion | None = None
 
     @field_validator("cryptoperiod", "drain_deadline")
     @classmethod
@@ -114,13 +116,6 @@ class CredentialSettings(_Policies):
         return value
 
 
-class AlertSettings(Strict):
-    """A sender of leak alerts."""
-
-    secret: Reference | None = None
-    token: Reference | None = None
-
-
 class WebSettings(Strict):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
@@ -143,7 +138,6 @@ IdentitySetting = Annotated[
     Annotated[Literal["default", "managed-identity", "workload", "azure-cli"], Tag(NAMED)] | Annotated[CustomIdentity, Tag(OWN)],
     Discriminator(_spelling),
 ]
-AlertSource = Literal["github", "github-partner", "gitguardian", "vault-radar", "event-grid", "azure-monitor", "defender", "signed"]
 
 
 class Settings(Strict):
@@ -156,7 +150,7 @@ class Settings(Strict):
     ledger: str = "sqlite:///rotator.db"
     defaults: _Policies = _Policies()
     credentials: list[CredentialSettings] = Field(default=[])
-    alerts: dict[AlertSource, AlertSettings] = Field(default={})
+    alerts: AlertSettings = AlertSettings()
     web: WebSettings = WebSettings()
     limits: LimitSettings = LimitSettings()
 

@@ -12,6 +12,8 @@ from tests.core.situations import ACCOUNT, KEY1, NOW, A, case, credential
 
 LATER = NOW + timedelta(minutes=5)
 ALLOWED = {
+    (State.HELD, State.OPEN),
+    (State.HELD, State.DISMISSED),
     (State.OPEN, State.REVOKED),
     (State.OPEN, State.DEAD),
     (State.OPEN, State.DISMISSED),

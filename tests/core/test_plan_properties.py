@@ -252,7 +252,7 @@ def test_a_runbook_ends_and_never_says_the_same_step_twice_in_a_row(world: tuple
 
 
 def _standing(told: Sequence[Incident]) -> list[Incident]:
-    return [one for one in told if one.state is not State.DISMISSED]
+    return [one for one in told if one.is_acted_on]
 
 
 def _given_out(seen: Snapshot) -> Fingerprint | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from rotator.core.audit import GENESIS, AuditEvent, Verdict, seal_event, verify
 from rotator.core.credential import Slot
 from rotator.core.faults import LeaseLost
-from rotator.core.incident import UNFINISHED, Incident, State, escalate, move
+from rotator.core.incident import Incident, reported_again
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.settle import APPLIED, Intent
 from rotator.core.snapshot import KeyMemory, Memory, Order
@@ -96,7 +96,7 @@ class MemoryLedger:
 
     def file(self, incident: Incident) -> Incident:
         known = next((case for case in self.cases.values() if case.fingerprint == incident.fingerprint), None)
-        case = incident if known is None else escalate(known if known.state in UNFINISHED else _reopened(known, incident), incident.mode)
+        case = incident if known is None else reported_again(known, incident)
         self.cases[case.id] = case
         self.say("incident.filed", case.credential, {"incident": case.id, "mode": case.mode, "fingerprint": case.fingerprint})
         self.wake()
@@ -151,8 +151,3 @@ class MemoryLedger:
 
     def verify(self) -> Verdict:
         return verify(self.chain, count=len(self.chain), head=self.chain[-1].hash if self.chain else GENESIS)
-
-
-def _reopened(known: Incident, reported: Incident) -> Incident:
-    opened = move(known, State.OPEN, reported.reported_at)
-    return replace(opened, reported_at=reported.reported_at, deadline=reported.deadline, source=reported.source, note=reported.note)

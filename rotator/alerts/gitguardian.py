@@ -1,0 +1,81 @@
+"""GitGuardian's custom webhook: HMAC-SHA256 with the timestamp before the token in its key. It carries a hash, never a value."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rotator.alerts.authentic import SharedSecret, check_fresh, check_hex, moment
+from rotator.alerts.delivery import (
+    Closed,
+    Clue,
+    Delivery,
+    Hash,
+    HeldByGitGuardian,
+    Ignored,
+    Leak,
+    Malformed,
+    Origin,
+    Post,
+    Record,
+    Reopened,
+)
+from rotator.alerts.reading import document, link, mapping, number, text, time, word
+
+SOURCE = "gitguardian"
+SIGNATURE = "gitguardian-signature"
+TIMESTAMP = "timestamp"
+LEAKS = frozenset({"incident_triggered", "new_occurrence", "incident_validity_changed"})
+REOPENS = frozenset({"incident_reopened", "incident_regression"})
+CLOSES = {"incident_resolved": "resolved", "incident_ignored": "ignored"}
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
+
+
+class GitGuardian:
+    """Fulfils `Sender`. There is no delivery id: the body's hash is all that tells one delivery from another."""
+
+    def __init__(self, secret: SharedSecret) -> None:
+        self._secret = secret
+
+    async def verify(self, post: Post) -> None:
+        said = post.header(TIMESTAMP)
+        check_hex(self._secret, post, SIGNATURE, "sha256", before=said.encode("utf-8", "surrogatepass"))
+        check_fresh(moment(said), post, TIMESTAMP)
+
+    def parse(self, post: Post) -> Delivery:
+        record = _record(post, mapping(document(post.body)))
+        return Delivery(source=SOURCE, delivery_id=None, body_sha256=post.body_sha256, records=(record,))
+
+
+def _record(post: Post, body: Mapping[str, Any]) -> Record:
+    action = text(body, "action").lower()
+    if action not in {*LEAKS, *REOPENS, *CLOSES}:
+        return Ignored(because="an action that tells of no leaked key")
+    incident = mapping(body.get("incident"))
+    count = number(incident, "id")
+    if count is None:
+        raise Malformed("the incident does not say its id")
+    detector = mapping(incident.get("detector"))
+    origin = Origin(
+        source=SOURCE,
+        id=str(count),
+        reported_at=post.at,
+        happened_at=time(body, "timestamp") or time(incident, "date"),
+        url=link(text(incident, "gitguardian_url")),
+        note=word(text(detector, "display_name", "name")),
+    )
+    clues, kind = clues_of(incident, count), word(text(detector, "name"))
+    if action in CLOSES:
+        how = word(text(incident, "ignore_reason")) or CLOSES[action]
+        return Closed(origin=origin, clues=clues, how=how, by=word(text(incident, "assignee_email")))
+    if action in REOPENS:
+        return Reopened(origin=origin, clues=clues, kind=kind)
+    if text(incident, "status").lower() in CLOSES.values():
+        return Ignored(because="the incident is closed already")
+    return Leak(origin=origin, clues=clues, kind=kind)
+
+
+def clues_of(incident: object, count: int) -> tuple[Clue, ...]:
+    """Its `hmsl_hash` where there is a real one, and the number under which the API may know more."""
+    said = text(incident, "hmsl_hash")
+    held = HeldByGitGuardian(incident=count)
+    return (Hash(kind="hmsl_hash", value=said.lower()), held) if _HASH.fullmatch(said) else (held,)

@@ -1,0 +1,86 @@
+"""What somebody reported, in our words: stored before anybody is told that it was taken, and judged in `core/judge.py`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from rotator.core.credential import Slot
+from rotator.core.sealed import Fingerprint
+
+
+class Matter(StrEnum):
+    """What a report is about."""
+
+    LEAK = "leak"
+    SUSPICION = "suspicion"
+    REGENERATED = "regenerated"
+    LISTED = "listed"
+    DUE = "due"
+    CLOSED = "closed"
+
+
+class Verdict(StrEnum):
+    """What it is to us. `waiting`: its value has still to be fetched or looked for."""
+
+    WAITING = "waiting"
+    COMPROMISED = "compromised"
+    SUSPECTED = "suspected"
+    HELD = "held"
+    ALREADY_DEAD = "already_dead"
+    NOT_OURS = "not_ours"
+    NOTED = "noted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clues:
+    """By what a key can be recognised. No value: it was fingerprinted and dropped when it was read. `held_by` is the sender's own name for
+    a value that it keeps (`github:owner/repository#7`)."""
+
+    fingerprints: tuple[Fingerprint, ...] = ()
+    sha256: tuple[str, ...] = ()
+    hmsl_hash: tuple[str, ...] = ()
+    held_by: str = ""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.fingerprints or self.sha256 or self.hmsl_hash)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One report, as it is stored before anybody is told that it was taken. `account` and `secret` are what it names, if it names one."""
+
+    id: str
+    source: str
+    source_id: str
+    matter: Matter
+    reported_at: datetime
+    clues: Clues = Clues()
+    account: str = ""
+    secret: str = ""
+    caller: str = ""
+    url: str = ""
+    note: str = ""
+    reopened: bool = False
+    verdict: Verdict = Verdict.WAITING
+    because: str = ""
+    credential: str = ""
+    fingerprint: Fingerprint | None = None
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownKey:
+    """A value of ours that the index knows: whose, where it was seen, and whether it is replaced, or proven dead."""
+
+    credential: str
+    fingerprint: Fingerprint
+    slot: Slot | None
+    published_at: datetime | None = None
+    replaced_at: datetime | None = None
+    dead_at: datetime | None = None
+    sha256: str = ""
+    hmsl_hash: str = ""
+
+    def matches(self, clues: Clues) -> bool:
+        return self.fingerprint in clues.fingerprints or self.sha256 in clues.sha256 or self.hmsl_hash in clues.hmsl_hash

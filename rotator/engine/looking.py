@@ -1,0 +1,96 @@
+"""One look along the corridor, and what it settles: intents whose outcome is not known, then the cases.
+
+A look that may believe what this run was told a moment ago forgets all of it when somebody woke the credential, or another case stands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from rotator.core.facts import Facts
+from rotator.core.incident import Incident
+from rotator.core.retry import LATE_EFFECT
+from rotator.core.settle import Intent, given_out, settle, settle_intent
+from rotator.core.snapshot import Unseen
+from rotator.core.step import Mint, Revoke
+from rotator.engine.observe import Look, observe
+from rotator.engine.urgency import Urgent, unless_urgent, urgent
+from rotator.engine.walk import Walk
+
+DROPPED_LOOKS_MAX = 3
+
+
+async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
+    """Look, and let the look settle what was ambiguous: intents first, then the cases."""
+    world, name = walk.world, walk.credential.name
+    incidents, look = await _observe(walk)
+    if look.unsettled:
+        look = _not_while_in_flight(await _settle_intents(look, incidents, walk), walk)
+    walk.values.update(look.values)
+    look = await _remember_current(look, walk)
+    found = {value: replace(key, lost=False) if value in walk.values else key for value, key in look.snapshot.memory.keys.items()}
+    memory = replace(look.snapshot.memory, keys=found, held_back=dict(walk.held_back))
+    look = replace(look, snapshot=replace(look.snapshot, memory=memory))
+    facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=world.clock.now())
+    moved = list(settle(facts))
+    for case in moved:
+        await world.cases.save(case, because="as a look shows")
+        world.watch("incident", credential=name, incident=case.id, state=case.state)
+    return look, await world.cases.of(name) if moved else incidents
+
+
+async def _remember_current(look: Look, walk: Walk) -> Look:
+    given, memory = given_out(look.snapshot), look.snapshot.memory
+    if given is None:
+        return look
+    await walk.world.journal.remember(walk.lease, [given])
+    return replace(look, snapshot=replace(look.snapshot, memory=replace(memory, keys={**memory.keys, given.fingerprint: given})))
+
+
+async def _observe(walk: Walk) -> tuple[list[Incident], Look]:
+    """The cases and a look. A look that nothing pressed, and that takes long, is dropped for a short one when a case is filed meanwhile."""
+    world, name = walk.world, walk.credential.name
+    for _ in range(DROPPED_LOOKS_MAX):
+        incidents = await world.cases.of(name)
+        told, walk.heard = walk.may_believe(incidents), False
+        walk.emergency = any(case.is_open for case in incidents)
+        if walk.emergency:
+            break
+        try:
+            look = await unless_urgent(observe(walk.credential, world, told=told), incidents, world, walk.lease, walk.hear)
+        except Urgent:
+            continue
+        return await world.cases.of(name) if walk.heard else incidents, look
+    with urgent(any(case.presses for case in incidents)):
+        return incidents, await observe(walk.credential, world, emergency=True, told=told)
+
+
+async def _settle_intents(look: Look, incidents: Sequence[Incident], walk: Walk) -> Look:
+    settled = 0
+    for intent in look.unsettled:
+        now = walk.world.clock.now()
+        facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=now)
+        found = settle_intent(replace(intent, at=_last_in_flight(intent, walk)), facts)
+        if found is not None:
+            await walk.world.journal.outcome(walk.lease, intent.operation, found.result, learned=found.learned)
+            walk.world.watch("settled", credential=walk.credential.name, step=intent.step, result=found.result)
+            settled += 1
+    if not settled:
+        return look
+    memory, unsettled = await walk.world.journal.recall(walk.credential.name)
+    return replace(look, snapshot=replace(look.snapshot, memory=memory), unsettled=unsettled)
+
+
+def _last_in_flight(intent: Intent, walk: Walk) -> datetime:
+    """When the call's answer was lost; for a run before this one (which died), no later than when this one began."""
+    return walk.unanswered.get(intent.operation, walk.started)
+
+
+def _not_while_in_flight(look: Look, walk: Walk) -> Look:
+    """A regenerate without an answer may still take effect: until that is settled, what the slots hold is not known."""
+    flying = [intent for intent in look.unsettled if intent.step in (Mint.name, Revoke.name)]
+    if not flying or isinstance(look.snapshot.slots, Unseen):
+        return look
+    again = max(_last_in_flight(intent, walk) for intent in flying) + LATE_EFFECT
+    because = f"regenerateKey of {flying[-1].slot} was sent and not answered; its effect may still come"
+    return replace(look, snapshot=replace(look.snapshot, slots=Unseen(what="the slots", because=because, again=again)))

@@ -1,0 +1,62 @@
+"""GitGuardian's API, as far as an incident's hash and its end go."""
+
+import hmac
+from collections.abc import Sequence
+from typing import Any
+
+from rotator.sandbox.leaks import GuardIncident
+from rotator.sandbox.state import State
+from rotator.sandbox.wire import Answer, Call, Refused, Route
+
+_INCIDENT = r"/v1/incidents/secrets/(?P<target>[0-9]+)"
+
+
+class GitGuardianSurface:
+    name = "gitguardian"
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.routes: Sequence[Route] = (
+            Route("GET", _INCIDENT, "GetIncident", self.show),
+            Route("POST", _INCIDENT + "/resolve", "ResolveIncident", self.resolve),
+        )
+
+    def admit(self, call: Call) -> None:
+        scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "token" or not hmac.compare_digest(token.encode(), self._state.leaks.token.encode()):
+            raise Refused(401, "401", "Invalid API key.")
+
+    def error(self, refused: Refused) -> Answer:
+        return Answer(status=refused.status, body={"detail": refused.message}, headers=refused.headers)
+
+    def show(self, call: Call) -> Answer:
+        return Answer(body=incident_json(self._find(call)))
+
+    def resolve(self, call: Call) -> Answer:
+        incident, revoked = self._find(call), call.json().get("secret_revoked")
+        if not isinstance(revoked, bool):
+            raise Refused(400, "400", "secret_revoked: this field is required.")
+        if incident.status in ("RESOLVED", "IGNORED"):
+            raise Refused(409, "409", "The incident is closed already.")
+        incident.status, incident.secret_revoked = "RESOLVED", revoked
+        return Answer(body=incident_json(incident))
+
+    def _find(self, call: Call) -> GuardIncident:
+        found = self._state.leaks.incidents.get(int(call.names["target"]))
+        if found is None:
+            raise Refused(404, "404", "Not found.")
+        return found
+
+
+def incident_json(incident: GuardIncident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "date": incident.created.isoformat().replace("+00:00", "Z"),
+        "detector": {"name": incident.detector, "display_name": incident.detector.replace("_", " ").title(), "nature": "specific"},
+        "hmsl_hash": incident.hmsl_hash,
+        "secret_revoked": incident.secret_revoked,
+        "validity": "no_checker",
+        "status": incident.status,
+        "severity": "unknown",
+        "gitguardian_url": f"https://dashboard.gitguardian.com/workspace/1/incidents/{incident.id}",
+    }

@@ -1,0 +1,218 @@
+"""The inbox, on both databases: what was acknowledged is never lost, a replay does nothing, and a hundred reports are one case."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator.core.credential import Credential, Secret, Slot
+from rotator.core.incident import State, move
+from rotator.core.judge import Bench, Rails, SourcePolicy
+from rotator.core.report import Clues, Matter, Report, Verdict
+from rotator.core.sealed import Sealed
+from rotator.core.snapshot import KeyMemory
+from rotator.ledger.inbox import Arrival, Receipt
+from rotator.ledger.opening import open_ledger
+from rotator.ledger.store import Ledger
+from rotator.ledger.work import EMERGENCY
+from tests.contract.ledgers import NAME, SPAWN, ask, claimed, row_of
+
+ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/chat"
+LEAKED, OTHER = Sealed("a value that leaked"), Sealed("a value of nobody")
+BOUNDS: Mapping[str, Any] = {"per_hour_max": 20, "accounts_max": 5}
+
+
+def bench_of(source: str, rails: Rails, open_cases: Any) -> Bench:
+    credential = Credential(name=NAME, account=ACCOUNT, secret=Secret(vault="https://kv", name="k"))
+    return Bench(
+        credentials={NAME: credential},
+        by_account={ACCOUNT.lower(): NAME},
+        by_secret={},
+        policy=SourcePolicy(),
+        rails=rails,
+        open_cases=open_cases,
+        ourselves="",
+        now=_now[0],
+    )
+
+
+_now: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _time(ledger: Ledger) -> None:
+    _now[:] = [ledger.database.now()]
+
+
+def leak(number: int, value: Sealed = LEAKED, **changes: Any) -> Report:
+    clues = Clues(fingerprints=(value.fingerprint,), sha256=(value.sha256(),))
+    told = Report(id=f"rep-{number}", source="github", source_id=f"o/r#{number}", matter=Matter.LEAK, reported_at=_now[0], clues=clues)
+    return replace(told, **changes)
+
+
+def arrival(number: int, *reports: Report, names: tuple[str, ...] = ()) -> Arrival:
+    return Arrival(source="github", identities=names or (f"id-{number}", f"hash-{number}"), reports=reports or (leak(number),))
+
+
+async def take(ledger: Ledger, *arrivals: Arrival) -> list[Receipt]:
+    return await ledger.inbox.take(arrivals, bench_of, **BOUNDS)
+
+
+async def known(ledger: Ledger) -> None:
+    await ledger.journal.index(NAME, ACCOUNT, {Slot.KEY1: LEAKED})
+
+
+async def test_a_leak_of_ours_is_stored_filed_and_woken_at_once(ledger: Ledger, url: str) -> None:
+    await known(ledger)
+    (receipt,) = await take(ledger, arrival(1))
+    (report,) = receipt.reports
+    assert (report.verdict, report.credential, report.fingerprint) == (Verdict.COMPROMISED, NAME, LEAKED.fingerprint)
+    (case,) = await ledger.cases.of(NAME)
+    assert (case.id, case.state) == (report.incident, State.OPEN)
+    assert row_of(url)["priority"] == EMERGENCY
+    assert not (await ledger.audit.verify()).broken
+
+
+async def test_a_hundred_reports_are_one_case_with_a_hundred_sources(ledger: Ledger, url: str) -> None:
+    await known(ledger)
+    for start in (0, 50):
+        await take(ledger, *(arrival(number) for number in range(start, start + 50)))
+    (case,) = await ledger.cases.of(NAME)
+    assert len(await ledger.inbox.about(case.id)) == 100
+    assert len(ask(url, "SELECT 1 FROM audit")) == 1, "more of the same says nothing new"
+
+
+@pytest.mark.parametrize("names", [("id-1", "another hash"), ("another id", "hash-1")], ids=["same id", "same body"])
+async def test_a_replay_is_known_by_either_of_its_names(ledger: Ledger, url: str, names: tuple[str, ...]) -> None:
+    await known(ledger)
+    await take(ledger, arrival(1))
+    await ledger.work.finish(await claimed(ledger), again=_now[0] + timedelta(days=1))
+    (receipt,) = await take(ledger, arrival(2, leak(2), names=names))
+    assert receipt == Receipt(seen_before=True)
+    assert row_of(url)["priority"] == 0
+    assert len(ask(url, "SELECT id FROM reports")) == 1
+
+
+async def test_a_replay_inside_one_batch_is_known_too(ledger: Ledger) -> None:
+    first, second = await take(ledger, arrival(1), arrival(2, leak(2), names=("id-1",)))
+    assert (first.seen_before, second.seen_before) == (False, True)
+
+
+async def test_no_value_and_no_more_than_its_digests_is_stored(ledger: Ledger, url: str) -> None:
+    await take(ledger, arrival(1))
+    assert LEAKED.reveal() not in str(ask(url, "SELECT * FROM reports"))
+
+
+async def test_what_the_index_does_not_know_waits_and_is_judged_again(ledger: Ledger) -> None:
+    await take(ledger, arrival(1))
+    (waiting,) = await ledger.inbox.claim_due(9)
+    assert waiting.verdict is Verdict.WAITING
+    assert await ledger.inbox.claim_due(9) == [], "one worker at a time"
+    await known(ledger)
+    judged = await ledger.inbox.judge_again(waiting, waiting.clues, bench_of, **BOUNDS)
+    assert judged.verdict is Verdict.COMPROMISED
+    assert [case.id for case in await ledger.cases.of(NAME)] == [judged.incident]
+    assert await ledger.inbox.claim_due(9) == []
+
+
+async def test_what_nobody_knows_even_then_is_not_ours(ledger: Ledger) -> None:
+    await take(ledger, arrival(1, leak(1, OTHER)))
+    (waiting,) = await ledger.inbox.claim_due(9)
+    judged = await ledger.inbox.judge_again(waiting, waiting.clues, bench_of, final="none of 1 account has it", **BOUNDS)
+    assert (judged.verdict, judged.because) == (Verdict.NOT_OURS, "none of 1 account has it")
+
+
+async def test_what_cannot_be_judged_now_comes_back(ledger: Ledger, url: str) -> None:
+    await take(ledger, arrival(1))
+    (waiting,) = await ledger.inbox.claim_due(9)
+    await ledger.inbox.give_back(waiting, after=timedelta(0), told="GitHub does not answer")
+    (again,) = await ledger.inbox.claim_due(9)
+    assert (again.id, again.because) == (waiting.id, "GitHub does not answer")
+    assert await ledger.inbox.attempts(again) == 2
+
+
+def test_what_a_killed_worker_had_in_hand_comes_back(url: str) -> None:
+    async def scenario() -> list[str]:
+        async with open_ledger(url) as ledger:
+            _now[:] = [ledger.database.now()]
+            await take(ledger, arrival(1))
+            here, there = SPAWN.Pipe()
+            process = SPAWN.Process(target=_claim_and_hang, args=(url, there), daemon=True)
+            process.start()
+            assert await asyncio.to_thread(here.poll, 30)
+            assert here.recv() == 1
+            await ledger.inbox.reap()
+            assert await ledger.inbox.claim_due(9) == []
+            process.kill()
+            process.join(10)
+            while not (found := await ledger.inbox.claim_due(9)):
+                await ledger.inbox.reap()
+            return [report.id for report in found]
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 60)) == ["rep-1"]
+
+
+def _claim_and_hang(url: str, there: Any) -> None:
+    async def run() -> None:
+        async with open_ledger(url) as ledger:
+            there.send(len(await ledger.inbox.claim_due(9)))
+            await asyncio.sleep(60)
+
+    asyncio.run(run())
+
+
+async def test_a_report_is_closed_at_its_source_once_its_value_is_dead(ledger: Ledger, url: str) -> None:
+    await known(ledger)
+    await take(ledger, arrival(1))
+    (case,) = await ledger.cases.of(NAME)
+    assert await ledger.inbox.make_closable() == 0
+    dead = move(case, State.DEAD, _now[0])
+    await ledger.cases.save(dead, because="three 401s")
+    assert await ledger.inbox.make_closable() == 1
+    assert await ledger.inbox.make_closable() == 0
+    (closing,) = await ledger.inbox.claim_due(9)
+    await ledger.inbox.closed(closing, "done", "resolved as revoked")
+    assert await ledger.inbox.claim_due(9) == []
+    ((_, how, told),) = await ledger.inbox.about(case.id)
+    assert (how, told) == ("done", "resolved as revoked")
+
+
+async def test_an_alert_about_a_value_long_dead_is_closed_at_its_source_at_once(ledger: Ledger) -> None:
+    await known(ledger)
+    lease = await claimed(ledger)
+    await ledger.journal.remember(lease, [KeyMemory(fingerprint=LEAKED.fingerprint, dead_at=_now[0])])
+    (receipt,) = await take(ledger, arrival(1))
+    assert receipt.reports[0].verdict is Verdict.ALREADY_DEAD
+    assert await ledger.cases.of(NAME) == []
+    assert [report.id for report in await ledger.inbox.claim_due(9)] == ["rep-1"]
+
+
+async def test_an_order_is_left_for_a_suspicion_that_is_to_rotate(ledger: Ledger) -> None:
+    await known(ledger)
+    lease = await claimed(ledger)
+    await ledger.journal.remember(lease, [KeyMemory(fingerprint=LEAKED.fingerprint, published_at=_now[0], version="v1")])
+    suspicion = Report(
+        id="rep-1", source="defender", source_id="a", matter=Matter.SUSPICION, reported_at=_now[0], account=ACCOUNT.upper(), note="anomaly"
+    )
+
+    def rotates(source: str, rails: Rails, open_cases: Any) -> Bench:
+        from rotator.core.policy import OnSuspicion
+
+        return replace(bench_of(source, rails, open_cases), policy=SourcePolicy(suspected=OnSuspicion.ROTATE))
+
+    one = Arrival(source="defender", identities=("id",), reports=(suspicion,))
+    (receipt,) = await ledger.inbox.take([one], rotates, **BOUNDS)
+    assert receipt.reports[0].verdict is Verdict.SUSPECTED
+    memory, _ = await ledger.journal.recall(NAME)
+    assert memory.order is not None
+    assert memory.order.value == LEAKED.fingerprint
+
+
+async def test_old_deliveries_are_forgotten(ledger: Ledger) -> None:
+    await take(ledger, arrival(1))
+    assert await ledger.inbox.prune(timedelta(days=7)) == 0
+    await asyncio.sleep(0.01)
+    assert await ledger.inbox.prune(timedelta(0)) == 2
