@@ -6,7 +6,6 @@ import sys
 from tests.bench.idle import Cost, at_rest, days
 from tests.engine.virtual_time import VirtualLoop
 
-
 FIELDS = ("calls", "resource_manager", "writes", "looks")
 
 
