@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from rotator.core.faults import LeaseLost
-from rotator.core.retry import backoff, rest
+from rotator.core.retry import EMERGENCY_WAIT, backoff, rest
 from rotator.daemon.pulse import Pulse
 from rotator.daemon.rows import Ending, GiveBack, HandBack, Lock, Rows
 from rotator.engine.ports import Clock, Lease, Watch
@@ -166,7 +166,7 @@ class Pump:
                 return
             except Exception as defect:  # noqa: BLE001  # the one of a run
                 self._watch("run_failed", attempt=claimed.attempts, **_defect(defect))
-                ending = HandBack(after=rest(claimed.attempts, self._chance, hopeless=False))
+                ending = HandBack(after=_patience(claimed, self._chance))
             await self._give_back(lease, ending)
 
     async def _give_back(self, lease: Lease, ending: Ending) -> None:
@@ -229,6 +229,13 @@ class Pump:
             self._watch("handed_back", credential=claimed.lease.credential, rotation=claimed.lease.rotation)
             with contextlib.suppress(Exception):  # the end comes anyway, and a dead owner's rows are reaped
                 await self._rows.hand_back(claimed.lease)
+
+
+def _patience(claimed: Claimed, chance: random.Random) -> timedelta:
+    """How long until a run that failed is tried again: an emergency never waits for long."""
+    if claimed.priority >= EMERGENCY:
+        return min(backoff(claimed.attempts, chance), EMERGENCY_WAIT)
+    return rest(claimed.attempts, chance, hopeless=False)
 
 
 def _defect(fault: Exception) -> dict[str, str]:

@@ -10,7 +10,9 @@ import pytest
 from rotator.core.credential import Slot
 from rotator.core.policy import Mode, Window
 from rotator.core.wave import resume, stop
+from rotator.daemon.ticks import recalled
 from rotator.engine.gate import change_wave, wave_now
+from rotator.ledger.work import CADENCE, EMERGENCY
 from tests.daemon.town import Town, ages, limits
 from tests.engine.world import START
 
@@ -266,3 +268,39 @@ async def test_a_night_whose_hour_comes_twice_or_not_at_all_has_one_window(day: 
     await town.live(6 * HOUR)
     assert sorted(town.published()) == ["c0", "c1"]
     assert all(NIGHT.is_open(world.entries[-1].created) for world in town.worlds.values())
+
+
+async def test_an_emergency_that_waits_keeps_its_place_before_everyone_else() -> None:
+    """A drain whose old key is still accepted for a while: between two looks its row is as urgent as at the first."""
+    town = Town(ages(1, 8, 8), limits=limits(concurrency=1, reserve=1, **OPEN))
+    town.trouble("c0").lags["old"] = 60
+    async with town.living():
+        await asyncio.sleep(1)
+        case = await town.leak("c0")
+        await asyncio.sleep(20)
+        row = town.rows.table["c0"]
+        assert row.owner or row.priority == EMERGENCY
+        await asyncio.sleep(200)
+        assert town.worlds["c0"].ledger.cases[case.id].dead_at
+        assert town.rows.table["c0"].priority == CADENCE
+
+
+async def test_a_clock_that_was_years_ahead_leaves_no_row_behind_in_the_future() -> None:
+    town = Town(ages(1, 6.9), limits=limits(**OPEN))
+    ahead = timedelta(days=4 * 365)
+    for name in town.worlds:
+        row = await _row_that_rested(town, name, town.now() + ahead)
+        row.looked_at = town.now() + ahead
+    async with town.living():
+        await recalled(town.fleet, town.rows)
+        await asyncio.sleep(3 * HOUR.total_seconds())
+    assert town.published() == ["c1"]
+    assert all(row.due_at < town.now() + DAY for row in town.rows.table.values())
+    assert town.told("recalled") == [{"rows": 2, "because": "due later than a whole look is"}]
+
+
+async def test_a_rotation_in_its_overlap_is_looked_at_once_a_day() -> None:
+    town = Town(ages(61), limits=limits(**OPEN), cryptoperiod=timedelta(days=60), overlap=timedelta(days=3))
+    await town.once()
+    assert town.published() == ["c0"]
+    assert town.rows.table["c0"].due_at <= town.now() + DAY
