@@ -99,7 +99,7 @@ async def walk(
 
 
 async def _give_back(house: House, lease: Lease, run: Run) -> None:
-    """Due next as the run says, for the daemon if there is one; what is urgent stays so, and a wave that waits for this rotation is told."""
+    """Due next as the run says, for a daemon if there is one; what is urgent stays so, and a wave that waits for this one is told."""
     now, work = house.world.clock.now(), house.ledger.work
     until = getattr(run.decision, "until", now)
     await tell_wave(house.ledger.waves, run.credential.name, result_of(run.decision, run.look.snapshot.dependents), now)
