@@ -1,6 +1,7 @@
 """Ticks, the watchdog's words, a reload, health: in real time, for what they stand on is real."""
 
 import asyncio
+import configparser
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,6 +110,16 @@ async def test_systemd_is_told_of_each_turn_of_life(tmp_path: Path, abstract: bo
     assert told[2] == "WATCHDOG=1"
     assert told[3].startswith("STOPPING=1")
     assert systemd.watchdog == timedelta(seconds=3)
+
+
+def test_the_unit_waits_for_longer_than_the_daemon_takes() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(Path(__file__).parents[2] / "infra" / "rotator.service")
+    service = unit["Service"]
+    assert timedelta(seconds=int(service["TimeoutStopSec"])) > Settings().limits.stop_within
+    assert timedelta(seconds=int(service["WatchdogSec"])) > 2 * max(LATE_AFTER.values())
+    assert service["Type"] == "notify"
 
 
 def test_without_systemd_nobody_is_told_and_nothing_fails() -> None:
