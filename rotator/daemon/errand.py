@@ -107,7 +107,8 @@ class Errands:
         name, now, current = run.credential.name, self._now(), _current(run)
         if isinstance(decision, Quiet):
             self._troubles.pop(name, None)
-            return GiveBack(again=min(decision.until, self._next_ask(now)), rests_until=decision.until)
+            rests = now + self._fleet.limits.look_every if decision.phase == "local_auth_off" else decision.until
+            return GiveBack(again=min(rests, self._next_ask(now)), rests_until=rests)
         if decision.phase == "wave" and current:
             rests = starts_at(run.credential.policy, current.created)
             self._held[name] = rests

@@ -42,17 +42,21 @@ class Daemon:
         self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
         self._reloads: asyncio.Task[None] | None = None
 
-    async def live(self, *, once: bool = False) -> None:
-        """Until a signal, or with `once` until nothing is due.
+    async def begin(self) -> None:
+        """Take the ledger into service, before anything is listened on.
 
         Raises:
             AlreadyServed: another daemon serves this ledger.
         """
-        ledger, watch = self._house.ledger, self._house.world.watch
+        ledger = self._house.ledger
         await ledger.lock.become_daemon()
         await enlisted(self.fleet, ledger)
         await recalled(self.fleet, ledger.work)
         await ledger.work.reap()
+
+    async def live(self, *, once: bool = False) -> None:
+        """Until a signal, or with `once` until nothing is due."""
+        ledger, watch = self._house.ledger, self._house.world.watch
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals())
             if not once:

@@ -185,10 +185,11 @@ class Pump:
         match ending:
             case GiveBack(again=again, rests_until=rests_until, looked=looked):
                 await self._rows.finish(lease, again=again, rests_until=rests_until, looked=looked)
-                if rests_until is None and again - self._clock.now() <= ONCE_WAITS:
-                    self._soon.add(lease.credential)
+                after = ONCE_WAITS + SHORTEST_NAP if rests_until else again - self._clock.now()
             case HandBack(after=after):
                 await self._rows.hand_back(lease, after=after)
+        if after <= ONCE_WAITS:
+            self._soon.add(lease.credential)
 
     # --- the lock, and the end --------------------------------------------------------------------------------------------
 

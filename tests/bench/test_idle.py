@@ -22,3 +22,13 @@ async def test_a_daemon_that_starts_anew_every_two_hours_costs_little_more() -> 
         town.begin()
         await live(town, timedelta(hours=2))
     assert len(town.asked("c0")) - before <= CALLS_A_DAY_MAX + 12, "an account is asked for once a start"
+
+
+async def test_an_account_that_accepts_no_key_costs_as_little_and_is_noticed_when_it_does_again() -> None:
+    town = at_rest(1)
+    town.worlds["c0"].local_auth = False
+    for day in await days(town, 2):
+        assert day[0].calls <= CALLS_A_DAY_MAX
+    town.worlds["c0"].local_auth = True
+    await live(town, timedelta(hours=2.1))
+    assert [fields["because"] for fields in town.told("drifted")] == ["local auth is on again"]

@@ -107,6 +107,7 @@ def test_it_keeps_a_fleet_and_ends_when_it_is_told_to(fleet: Estate) -> None:
     healed = fleet.azure.secret(fleet._vault_of(quiet), f"{quiet}-key")[-1].value
     assert healed in fleet.azure.account(quiet).keys.values()
 
+    change(fleet, web={"port": served.told("listening")[0]["port"]})
     second = fleet.run("serve")
     assert second.exit_code == 3, second.output
     assert "Another daemon serves this ledger" in second.stderr
