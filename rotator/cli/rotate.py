@@ -16,6 +16,8 @@ from rotator.core.credential import Credential
 from rotator.core.faults import LeaseLost
 from rotator.core.sealed import Sealed
 from rotator.core.step import Quiet
+from rotator.core.wave import result_of
+from rotator.engine.gate import tell_wave
 from rotator.engine.observe import NOTHING, Told
 from rotator.engine.ports import HeldBy, Lease
 from rotator.engine.reconcile import Run, reconcile
@@ -92,9 +94,21 @@ async def walk(
         run = await reconcile(credential, house.world, lease, until=until, known=known, told=told)
     except LeaseLost as lost:
         return lost
-    again = getattr(run.decision, "until", house.world.clock.now())
-    await house.ledger.work.finish(lease, again=again, rests_until=again if isinstance(run.decision, Quiet) else None)
+    await _give_back(house, lease, run)
     return run
+
+
+async def _give_back(house: House, lease: Lease, run: Run) -> None:
+    """Due next as the run says, for a daemon if there is one; what is urgent stays so, and a wave that waits for this one is told."""
+    now, work = house.world.clock.now(), house.ledger.work
+    until = getattr(run.decision, "until", now)
+    await tell_wave(house.ledger.waves, run.credential.name, result_of(run.decision, run.look.snapshot.dependents), now)
+    if isinstance(run.decision, Quiet):
+        await work.finish(lease, again=min(until, now + house.settings.limits.ask_every), rests_until=until)
+    elif any(case.is_open for case in run.incidents):
+        await work.hand_back(lease, after=max(until - now, timedelta(0)))
+    else:
+        await work.finish(lease, again=min(until, now + house.settings.limits.look_every))
 
 
 async def claim(house: House, name: str, limit: timedelta | None) -> Lease | HeldBy:

@@ -1,7 +1,7 @@
 """`rotator serve`: the daemon."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +9,9 @@ from rotator.cli.session import Common, Exit, common_options, fail, in_house
 from rotator.cli.show import Progress
 from rotator.telemetry import logged
 from rotator.wiring import House
+
+if TYPE_CHECKING:
+    from rotator.daemon.life import Daemon
 
 
 @click.command("serve", short_help="Keep the fleet rotated, without anyone watching.")
@@ -41,19 +44,20 @@ async def _serve(house: House, once: bool, common: Common) -> Exit:
 
     daemon = Daemon(house, lambda: load(common.config), Systemd())
     try:
-        if once:
-            await daemon.live(once=True)
-        else:
-            await _listen_and_live(daemon, house)
+        await daemon.begin()
     except AlreadyServed as served:
         fail(
             Exit.REFUSED,
             f"Another daemon serves this ledger: {served.owner}. A SQLite ledger has one daemon; several can share a PostgreSQL one.",
         )
+    if once:
+        await daemon.live(once=True)
+    else:
+        await _listen_and_live(daemon, house)
     return Exit.DONE
 
 
-async def _listen_and_live(daemon: Any, house: House) -> None:
+async def _listen_and_live(daemon: "Daemon", house: House) -> None:
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
     from rotator.web.readiness import checks_of

@@ -111,4 +111,27 @@ def _line(event: str, fields: Mapping[str, Any]) -> str | None:
         case "held":
             return f"… {fields['because']}"
         case _:
+            return _line_of_a_daemon(event, fields)
+
+
+def _line_of_a_daemon(event: str, fields: Mapping[str, Any]) -> str | None:
+    """What a person at the daemon's terminal wants to know besides; the rest is in the log."""
+    match event:
+        case "serving":
+            return f"· {fields['credentials']} credential(s) kept; Ctrl-C ends between two steps"
+        case "listening":
+            return f"· http://{fields['host']}:{fields['port']}/healthz and /readyz"
+        case "drifted":
+            return f"≠ {fields['because']}"
+        case "overdue":
+            return f"! overdue since {fields['due']}"
+        case "window_missed":
+            return f"! its window went by until {fields['closed']}"
+        case "reloaded":
+            return f"· the settings were read anew: {fields['credentials']} credential(s) kept"
+        case "reload_refused":
+            return f"✗ the settings stay as they were: {'; '.join(fields['errors'])}"
+        case "lock_lost" | "locked_again" | "stopping" | "stopped" | "clock_jumped":
+            return f"· {event.replace('_', ' ')}"
+        case _:
             return None

@@ -14,12 +14,12 @@ from rotator.core.policy import due_at, starts_at
 from rotator.core.retry import rest
 from rotator.core.snapshot import AccountView, Current, SecretView
 from rotator.core.step import Do, Quiet, Wait
-from rotator.core.wave import Wave, WaveResult, after_run, asks_again, enter, result_of, room
+from rotator.core.wave import Wave, WaveResult, asks_again, enter, result_of, room
 from rotator.daemon.fleet import Fleet
 from rotator.daemon.overdue import Overdue
 from rotator.daemon.rows import Ending, GiveBack, HandBack, Rows
 from rotator.engine.drift import Dim, Odd, Still, light_look
-from rotator.engine.gate import WaveKeeper, change_wave, wave_now
+from rotator.engine.gate import WaveKeeper, tell_wave, wave_now
 from rotator.engine.reconcile import Run, reconcile
 from rotator.ledger.work import OPERATOR, Claimed
 
@@ -59,14 +59,13 @@ class Errands:
     async def _resting(self, claimed: Claimed, credential: Credential) -> Ending | None:
         """How a row that rests ends without a whole look; None where one is due."""
         rests, now, limits = claimed.rests_until, self._now(), self._fleet.limits
-        if rests is None or claimed.priority >= OPERATOR or claimed.looked_at is None or now - claimed.looked_at >= limits.look_every:
+        if rests is None or claimed.priority >= OPERATOR or not _is_within(limits.look_every, claimed.looked_at, now):
             return None
         held = now >= rests and await self._is_held(credential.name, rests, now)
         if now >= rests and not held:
             return None
-        if now - self._asked.get(credential.name, claimed.looked_at) >= limits.ask_every * SOONEST_ASK and not await self._is_still(
-            credential
-        ):
+        asked = self._asked.get(credential.name, claimed.looked_at)
+        if not _is_within(limits.ask_every * SOONEST_ASK, asked, now) and not await self._is_still(credential):
             return None
         again = now + asks_again(self._fleet.size) if held else min(rests, self._next_ask(now))
         return GiveBack(again=again, rests_until=rests, looked=False)
@@ -108,17 +107,22 @@ class Errands:
         name, now, current = run.credential.name, self._now(), _current(run)
         if isinstance(decision, Quiet):
             self._troubles.pop(name, None)
-            return GiveBack(again=min(decision.until, self._next_ask(now)), rests_until=decision.until)
+            rests = now + self._fleet.limits.look_every if decision.phase == "local_auth_off" else decision.until
+            return GiveBack(again=min(rests, self._next_ask(now)), rests_until=rests)
         if decision.phase == "wave" and current:
             rests = starts_at(run.credential.policy, current.created)
             self._held[name] = rests
             return GiveBack(again=now + asks_again(self._fleet.size), rests_until=min(rests, now))
-        if any(case.is_open for case in run.incidents) or not (decision.failed or decision.refused or decision.hopeless or decision.tell):
+        if any(case.is_open for case in run.incidents):
             self._troubles.pop(name, None)
-            return GiveBack(again=decision.until)
+            return HandBack(after=max(decision.until - now, timedelta(0)))  # an emergency keeps its place before everyone else
+        latest = now + self._fleet.limits.look_every
+        if not (decision.failed or decision.refused or decision.hopeless or decision.tell):
+            self._troubles.pop(name, None)
+            return GiveBack(again=min(decision.until, latest))
         troubles = self._troubles[name] = self._troubles.get(name, 0) + 1
         patience = rest(troubles, self._chance, hopeless=decision.refused or decision.hopeless)
-        return GiveBack(again=max(decision.until, now + patience))
+        return GiveBack(again=min(max(decision.until, now + patience), latest))
 
     # --- waves ------------------------------------------------------------------------------------------------------------
 
@@ -133,17 +137,10 @@ class Errands:
 
     async def _tell_wave(self, name: str, result: WaveResult) -> None:
         """What a run says of a rotation that the wave let out; who is held is woken where there is room now."""
-        self._held.pop(name, None) if result is WaveResult.THROUGH else None
-        wave = await wave_now(self._waves)
-        if wave is None or not (wave.member(name) or name in (*wave.failed, *wave.excused)):
-            return
-
-        def change(wave: Wave | None) -> tuple[Wave, Wave]:
-            assert wave is not None
-            changed = after_run(wave, name, result, self._now())
-            return changed, changed
-
-        await self._let_out(await change_wave(self._waves, change))
+        self._held.pop(name, None)
+        wave = await tell_wave(self._waves, name, result, self._now())
+        if wave:
+            await self._let_out(wave)
 
     async def _let_out(self, wave: Wave) -> None:
         """Wake as many of those that are held as there is room for now, what has waited longest first."""
@@ -173,6 +170,11 @@ class Errands:
 
     def _now(self) -> datetime:
         return self._fleet.world.clock.now()
+
+
+def _is_within(length: timedelta, since: datetime | None, now: datetime) -> bool:
+    """Whether `since` is no longer ago than `length`; a time to come (of a clock that was set back since) is not believed."""
+    return since is not None and timedelta(0) <= now - since < length
 
 
 def _current(run: Run) -> Current | None:

@@ -18,14 +18,14 @@ from rotator.daemon.overdue import Overdue
 from rotator.daemon.pulse import Pulse
 from rotator.daemon.pump import Pump
 from rotator.daemon.systemd import Systemd
-from rotator.daemon.ticks import enlisted, ticks_of
+from rotator.daemon.ticks import enlisted, recalled, ticks_of
 from rotator.engine.gate import Paced
 from rotator.engine.ports import World
 from rotator.ledger.database import LedgerFault
 from rotator.settings import Settings, SettingsError
 from rotator.wiring import House, refurnished
 
-RESTARTS = ("cloud", "identity", "ledger", "web")
+RESTARTS, LIMITS_THAT_RESTART = ("cloud", "identity", "ledger", "web"), ("request_timeout", "azure_share", "emergency_reserve")
 """Settings that are read at the start alone."""
 
 
@@ -42,16 +42,21 @@ class Daemon:
         self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
         self._reloads: asyncio.Task[None] | None = None
 
-    async def live(self, *, once: bool = False) -> None:
-        """Until a signal, or with `once` until nothing is due.
+    async def begin(self) -> None:
+        """Take the ledger into service, before anything is listened on.
 
         Raises:
             AlreadyServed: another daemon serves this ledger.
         """
-        ledger, watch = self._house.ledger, self._house.world.watch
+        ledger = self._house.ledger
         await ledger.lock.become_daemon()
         await enlisted(self.fleet, ledger)
+        await recalled(self.fleet, ledger.work)
         await ledger.work.reap()
+
+    async def live(self, *, once: bool = False) -> None:
+        """Until a signal, or with `once` until nothing is due."""
+        ledger, watch = self._house.ledger, self._house.world.watch
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals())
             if not once:
@@ -160,4 +165,5 @@ class Daemon:
 def needs_restart(old: Settings, new: Settings) -> list[str]:
     """What differs and is read at the start alone."""
     fixed = [name for name in RESTARTS if getattr(old, name) != getattr(new, name)]
-    return fixed if old.limits.request_timeout == new.limits.request_timeout else [*fixed, "limits.request_timeout"]
+    limits = [f"limits.{name}" for name in LIMITS_THAT_RESTART if getattr(old.limits, name) != getattr(new.limits, name)]
+    return fixed + limits

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from rotator.core.faults import LeaseLost
-from rotator.core.retry import backoff, rest
+from rotator.core.retry import EMERGENCY_WAIT, backoff, rest
 from rotator.daemon.pulse import Pulse
 from rotator.daemon.rows import Ending, GiveBack, HandBack, Lock, Rows
 from rotator.engine.ports import Clock, Lease, Watch
@@ -27,7 +27,7 @@ FREE_AGAIN = timedelta(seconds=30)
 """How long a ledger that is away is left alone at most before a row is given back anew."""
 CLAIMS_AT_ONCE = 100
 ONCE_WAITS = timedelta(seconds=5)
-"""How long `--once` waits for the next thing to be due before it calls it a day."""
+"""A rotation that is under way and goes on this soon is waited for with `--once`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,7 @@ class Pump:
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._faults = 0
+        self._soon: set[str] = set()
 
     @property
     def stopping(self) -> bool:
@@ -75,7 +76,7 @@ class Pump:
         """Until stopped, or with `once` until nothing is due. What is not through then is handed back."""
         heart = asyncio.create_task(self._heart())
         try:
-            while not self.stopping and not (await self._round() and once and not self._running):
+            while not self.stopping and not await self._round(once):
                 pass
         finally:
             self._stopping.set()
@@ -83,15 +84,21 @@ class Pump:
             heart.cancel()
             await asyncio.gather(heart, return_exceptions=True)
 
-    async def _round(self) -> bool:
-        """Claim and wait for the next thing to do; whether nothing is due for a while."""
+    async def _round(self, once: bool) -> bool:
+        """Claim, and wait for the next thing to do; with `once`, whether all is worked off."""
         try:
             if self._lock.lost.is_set():
                 await self._start_over()
-            full = await self._claim()
+            claimed = await self._claim()
             self._pulse.beat("pump")
             self._faults = 0
-            return not full and await self._nap()
+            if claimed:
+                return False
+            idle, due = not self._running and not self._soon, await self._next_due()
+            if once and idle and (due is None or due > timedelta(0)):
+                return True
+            await self._nap(due)
+            return False
         except Exception as fault:  # noqa: BLE001  # the pump's one: a ledger that is away ends no daemon
             self._faults += 1
             self._pulse.beat("pump")
@@ -119,6 +126,7 @@ class Pump:
 
     def _start(self, claimed: list[Claimed]) -> None:
         for one in claimed:
+            self._soon.discard(one.lease.credential)
             task = asyncio.create_task(self._run(one), name=one.lease.credential)
             self._running[task] = one
             task.add_done_callback(self._ended)
@@ -127,10 +135,12 @@ class Pump:
         self._running.pop(task, None)
         self._freed.set()
 
-    async def _nap(self) -> bool:
-        """Until something is due, was woken, or a slot is free; whether the next thing is due only later than `--once` waits."""
-        least = CADENCE if self._room(CADENCE) else EMERGENCY
-        due = await self._rows.next_due(least_priority=least)
+    async def _next_due(self) -> timedelta | None:
+        """How long until something is due that there is room for."""
+        return await self._rows.next_due(least_priority=CADENCE if self._room(CADENCE) else EMERGENCY)
+
+    async def _nap(self, due: timedelta | None) -> None:
+        """Until something is due, was woken, or a slot is free."""
         longest = LONGEST_NAP if due is None or not self._room(EMERGENCY) else min(due, LONGEST_NAP)
         woken = asyncio.create_task(self._rows.wait_for_wake(max(longest, SHORTEST_NAP)))
         others = [asyncio.create_task(event.wait()) for event in (self._freed, self._stopping, self._lock.lost)]
@@ -143,7 +153,6 @@ class Pump:
                 task.cancel()
             await asyncio.gather(woken, *others, return_exceptions=True)
         self._freed.clear()
-        return (due is None or due > ONCE_WAITS) and not self._running
 
     # --- one run ----------------------------------------------------------------------------------------------------------
 
@@ -157,7 +166,7 @@ class Pump:
                 return
             except Exception as defect:  # noqa: BLE001  # the one of a run
                 self._watch("run_failed", attempt=claimed.attempts, **_defect(defect))
-                ending = HandBack(after=rest(claimed.attempts, self._chance, hopeless=False))
+                ending = HandBack(after=_patience(claimed, self._chance))
             await self._give_back(lease, ending)
 
     async def _give_back(self, lease: Lease, ending: Ending) -> None:
@@ -176,8 +185,11 @@ class Pump:
         match ending:
             case GiveBack(again=again, rests_until=rests_until, looked=looked):
                 await self._rows.finish(lease, again=again, rests_until=rests_until, looked=looked)
+                after = ONCE_WAITS + SHORTEST_NAP if rests_until else again - self._clock.now()
             case HandBack(after=after):
                 await self._rows.hand_back(lease, after=after)
+        if after <= ONCE_WAITS:
+            self._soon.add(lease.credential)
 
     # --- the lock, and the end --------------------------------------------------------------------------------------------
 
@@ -218,6 +230,13 @@ class Pump:
             self._watch("handed_back", credential=claimed.lease.credential, rotation=claimed.lease.rotation)
             with contextlib.suppress(Exception):  # the end comes anyway, and a dead owner's rows are reaped
                 await self._rows.hand_back(claimed.lease)
+
+
+def _patience(claimed: Claimed, chance: random.Random) -> timedelta:
+    """How long until a run that failed is tried again: an emergency never waits for long."""
+    if claimed.priority >= EMERGENCY:
+        return min(backoff(claimed.attempts, chance), EMERGENCY_WAIT)
+    return rest(claimed.attempts, chance, hopeless=False)
 
 
 def _defect(fault: Exception) -> dict[str, str]:

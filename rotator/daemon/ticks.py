@@ -7,8 +7,11 @@ from rotator.core.wave import Wave, tidy
 from rotator.daemon.cadence import Tick
 from rotator.daemon.fleet import Fleet
 from rotator.daemon.overdue import Overdue
+from rotator.daemon.rows import Rows
 from rotator.engine.gate import change_wave, wave_now
 from rotator.ledger.store import Ledger
+
+SLACK = timedelta(hours=1)
 
 
 def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
@@ -20,6 +23,7 @@ def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
 
     async def enlist() -> None:
         await enlisted(fleet, ledger)
+        await recalled(fleet, ledger.work)
 
     async def say_overdue() -> None:
         overdue.say(await ledger.work.rows(), fleet.credentials, fleet.world.clock.now(), fleet.world.watch)
@@ -31,7 +35,7 @@ def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
     return (
         Tick(name="reap", every=timedelta(seconds=1), run=reap),
         Tick(name="enlist", every=timedelta(hours=1), run=enlist, jitter=timedelta(minutes=5)),
-        Tick(name="overdue", every=timedelta(minutes=1), run=say_overdue, jitter=timedelta(seconds=10)),
+        Tick(name="overdue", every=timedelta(minutes=5), run=say_overdue, jitter=timedelta(minutes=1)),
         Tick(name="prune", every=timedelta(hours=24), run=prune, jitter=timedelta(hours=1)),
     )
 
@@ -47,3 +51,13 @@ async def enlisted(fleet: Fleet, ledger: Ledger) -> None:
         return tidy(wave, fleet.credentials, fleet.world.clock.now()), None
 
     await change_wave(ledger.waves, tidied)
+
+
+async def recalled(fleet: Fleet, rows: Rows) -> None:
+    """No row is due later than a whole look is: one that is was put there under a wrong clock, or by a command without a daemon."""
+    latest = fleet.world.clock.now() + fleet.limits.look_every + SLACK
+    far = [row.credential for row in await rows.rows() if row.due_at > latest and row.owner is None and row.credential in fleet.credentials]
+    if far:
+        fleet.world.watch("recalled", rows=len(far), because="due later than a whole look is")
+    for name in far:
+        await rows.wake(name)

@@ -43,6 +43,8 @@ async def light_look(credential: Credential, world: World, account: AccountView 
     """Whether all is as we left it. `account` is how an earlier look saw it; without one it is asked for (a read)."""
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
+            if account is not None and not account.local_auth:
+                return await _still_off(credential, world)
             memory, unsettled = await world.journal.recall(credential.name)
             if unsettled:
                 return Odd(because="something was begun and is not settled")
@@ -78,10 +80,14 @@ def _told(credential: Credential, memory: Memory, given: Glimpse) -> tuple[str, 
     return "", value
 
 
+async def _still_off(credential: Credential, world: World) -> Still | Odd:
+    """Where no key is accepted there is none to ask about; that it is so is one read."""
+    account = await world.issuer.account(credential.account)
+    return Odd(because="local auth is on again") if account.local_auth else Still(account=account)
+
+
 async def _asked(world: World, account: AccountView, value: Sealed) -> Still | Odd | Dim:
-    if not account.local_auth:
-        return Odd(because="local auth was off when the account was last seen")
-    if not account.provable or not account.endpoints:
+    if not account.local_auth or not account.provable or not account.endpoints:
         return Still(account=account)
     answer = await world.data_plane.probe(account, account.endpoints[0], value)
     match answer.verdict:

@@ -6,6 +6,7 @@ Neither is asked for a compromise, nor for the healing of a dead value.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from rotator.core.credential import Credential
@@ -13,7 +14,7 @@ from rotator.core.incident import Incident
 from rotator.core.plan import plan
 from rotator.core.snapshot import Held, Snapshot
 from rotator.core.step import Decision, Do, Start
-from rotator.core.wave import Wave, WaveLimits, enter, held_by, read, written
+from rotator.core.wave import Wave, WaveLimits, WaveResult, after_run, enter, held_by, read, written
 from rotator.engine.ports import Clock, World
 
 T = TypeVar("T")
@@ -41,6 +42,20 @@ async def change_wave(keeper: WaveKeeper, change: Callable[[Wave | None], tuple[
         return written(wave), result, wave.note
 
     return await keeper.change(changed)
+
+
+async def tell_wave(keeper: WaveKeeper, credential: str, result: WaveResult, now: datetime) -> Wave | None:
+    """What a run, whoever's it was, says of a rotation that the wave let out. The wave after it; None where it let no such one out."""
+    wave = await wave_now(keeper)
+    if wave is None or not (wave.member(credential) or credential in (*wave.failed, *wave.excused)):
+        return None
+
+    def told(wave: Wave | None) -> tuple[Wave, Wave]:
+        assert wave is not None
+        changed = after_run(wave, credential, result, now)
+        return changed, changed
+
+    return await change_wave(keeper, told)
 
 
 class OnlyStopped:

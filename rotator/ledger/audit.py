@@ -5,6 +5,7 @@ nobody waits for a row while holding the head.
 """
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -56,12 +57,26 @@ class AuditChain:
             after = page[-1]["seq"]
 
     async def verify(self, *, head: str | None = None) -> Verdict:
-        """Walk the whole chain, and hold its end against the head that is noted beside it (and against `head`, noted elsewhere)."""
+        """Walk the whole chain, and hold its end against the head that is noted beside it (and against `head`, noted elsewhere).
+
+        Workers may add to it meanwhile: what was noted before the walk has to be in it, and it ends no later than what is noted after it.
+        """
+        count, noted = await self._noted()
         events = [event async for event in self.events()]
+        latest, _ = await self._noted()
+        verdict = verify(events, head=head)
+        if verdict.broken:
+            return verdict
+        if not count <= len(events) <= latest:
+            return replace(verdict, broken=f"{latest} events were noted, {len(events)} are here")
+        if count and events[count - 1].hash != noted:
+            return replace(verdict, broken=f"the head noted is {noted}, event {count} of the chain is {events[count - 1].hash}")
+        return verdict
+
+    async def _noted(self) -> tuple[int, str]:
         async with self._database.connect() as connection:
             noted = (await connection.execute(select(audit_head))).mappings().first()
-        verdict = verify(events, count=noted["events"] if noted else 0, head=noted["head"] if noted else GENESIS)
-        return verdict if verdict.broken or head is None else verify(events, head=head)
+        return (noted["events"], noted["head"]) if noted else (0, GENESIS)
 
     async def record(self, event: str, credential: str, fields: Mapping[str, str]) -> None:
         """One event that is not part of any other change: a person's act, a fact to be anchored."""

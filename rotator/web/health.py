@@ -34,8 +34,8 @@ class Pulse(Protocol):
 class Health:
     """Fulfils the two routes."""
 
-    def __init__(self, pulse: Pulse, checks: Mapping[str, Check]) -> None:
-        self._pulse, self._checks = pulse, checks
+    def __init__(self, pulse: Pulse, checks: Mapping[str, Check], answers_within: timedelta = ANSWERS_WITHIN) -> None:
+        self._pulse, self._checks, self._within_s = pulse, checks, answers_within.total_seconds()
         self._asking = asyncio.Lock()
         self._kept: tuple[float, dict[str, str]] | None = None
 
@@ -56,17 +56,17 @@ class Health:
         loop = asyncio.get_running_loop()
         async with self._asking:
             if self._kept is None or loop.time() - self._kept[0] > KEPT_FOR.total_seconds():
-                found = await asyncio.gather(*(_asked(check) for check in self._checks.values()))
+                found = await asyncio.gather(*(_asked(check, self._within_s) for check in self._checks.values()))
                 failing = {name: why for name, why in zip(self._checks, found, strict=True) if why}
                 self._kept = loop.time(), failing
             return self._kept[1]
 
 
-async def _asked(check: Check) -> str:
+async def _asked(check: Check, within_s: float) -> str:
     try:
-        await asyncio.wait_for(check(), ANSWERS_WITHIN.total_seconds())
+        await asyncio.wait_for(check(), within_s)
     except TimeoutError:
-        return f"no answer within {ANSWERS_WITHIN.total_seconds():.0f} s"
+        return f"no answer within {within_s:g} s"
     except (Fault, LedgerFault, Unready) as fault:
         return scrub(str(fault))
     return ""

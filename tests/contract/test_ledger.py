@@ -288,6 +288,21 @@ TAMPERINGS = {
 }
 
 
+async def test_an_audit_that_grows_while_it_is_walked_verifies(ledger: Ledger) -> None:
+    growing = True
+
+    async def grow() -> None:
+        while growing:
+            await ledger.audit.record("noted", "chat", {"what": "a fact"})
+
+    writer = asyncio.create_task(grow())
+    verdicts = [await ledger.audit.verify() for _ in range(20)]
+    growing = False
+    await writer
+    assert {verdict.broken for verdict in verdicts} == {""}
+    assert verdicts[-1].events > verdicts[0].events
+
+
 @pytest.mark.parametrize("sql", TAMPERINGS.values(), ids=TAMPERINGS)
 async def test_a_tampered_audit_does_not_verify(ledger: Ledger, url: str, sql: str) -> None:
     await _three_events(ledger)
