@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Identity, Shares, Size, Sort, open_azure
 from rotator.core.credential import Credential, Secret
@@ -22,6 +23,9 @@ from rotator.key_vault import KeyVault
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.settings import CustomCloud, CustomIdentity, Settings
+
+if TYPE_CHECKING:
+    from rotator.alerts.table import Alerting
 
 
 class LedgerClock:
@@ -106,6 +110,24 @@ def _tools(azure: Azure, vault: KeyVault, directory: Path) -> Tools:
         return text
 
     return Tools(azure=azure, secret=secret, directory=directory)
+
+
+@contextlib.asynccontextmanager
+async def open_alerting(house: House, directory: Path) -> AsyncIterator["Alerting"]:
+    """The senders that the settings name, and the APIs behind them. Raises Rejected, Missing: a secret that is not there."""
+    from rotator.alerts.api import open_session
+    from rotator.alerts.table import alerting
+
+    settings, cloud = house.settings, house.settings.cloud
+    secrets = {reference: await house.tools.secret(reference) for reference in settings.alerts.references()}
+    async with open_session(cloud_of(settings, directory).ca_file) as session:
+        yield alerting(
+            settings.alerts,
+            lambda reference: secrets[reference].reveal(),
+            session,
+            authority=house.azure.cloud.authority,
+            cloud=cloud if isinstance(cloud, str) else "public",
+        )
 
 
 def cloud_of(settings: Settings, directory: Path) -> Cloud:
