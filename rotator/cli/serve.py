@@ -9,6 +9,7 @@ import click
 
 from rotator.cli.session import Common, Exit, common_options, fail, in_house
 from rotator.cli.show import Progress
+from rotator.notifier import Notifier, apprise_of
 from rotator.telemetry import logged
 from rotator.wiring import House
 
@@ -33,15 +34,15 @@ def command(once: bool, common: Common) -> None:
       rotator serve                              health at http://127.0.0.1:8080/healthz and /readyz
       rotator serve --once                       what a cron job would run
     """
-    watch = Progress() if sys.stderr.isatty() else logged
+    watch = Notifier(Progress() if sys.stderr.isatty() else logged)
 
     async def errand(house: House) -> Exit:
-        return await _serve(house, once, common)
+        return await _serve(house, once, common, watch)
 
     in_house(_logging(common), errand, watch)
 
 
-async def _serve(house: House, once: bool, common: Common) -> Exit:
+async def _serve(house: House, once: bool, common: Common, notifier: Notifier) -> Exit:
     from rotator.daemon.life import Daemon
     from rotator.daemon.systemd import Systemd
     from rotator.ledger.locks import AlreadyServed
@@ -60,6 +61,15 @@ async def _serve(house: House, once: bool, common: Common) -> Exit:
     else:
         await _listen_and_live(daemon, house, common.config.absolute().parent)
     return Exit.DONE
+
+
+async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> None:
+    """Who the settings name is told, beside the work. Raises Rejected where an address is none."""
+    notify = house.settings.notify
+    if notify.urls:
+        send = apprise_of([await house.tools.secret(url) for url in notify.urls])
+        now, topics = house.world.clock.now, frozenset(notify.topics)
+        daemon.accompany(lambda: notifier.serve(send, now, topics, notify.per_hour))
 
 
 async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> None:

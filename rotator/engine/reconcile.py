@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from rotator.core.belief import may_stand_on_belief
 from rotator.core.credential import Credential, Reason
@@ -108,7 +109,7 @@ async def reconcile(
             continue  # nothing is believed twice in a row: the next look asks for everything
         walk.told = look.told
         word = decision.step.name if isinstance(decision, Do) else type(decision).__name__.lower()
-        world.watch("decided", credential=credential.name, decision=word, because=decision.because, phase=decision.phase)
+        world.watch("decided", credential=credential.name, decision=word, because=decision.because, **_aside(decision))
         if stopping():
             break
         if isinstance(decision, Do):
@@ -126,6 +127,11 @@ async def reconcile(
         steps=tuple(walk.steps),
         reason=walk.reason or getattr(decision, "reason", None),
     )
+
+
+def _aside(decision: Decision) -> dict[str, Any]:
+    """What an onlooker may want to know of a decision: its phase, and whether a person should be told."""
+    return {"phase": decision.phase, **({"tell": True} if isinstance(decision, Wait) and decision.tell else {})}
 
 
 def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], until: datetime | None, walk: Walk) -> bool:

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_v
 from pydantic_core import PydanticCustomError
 
 from rotator.core.judge import SourcePolicy
+from rotator.core.notice import Topic
 from rotator.core.policy import Mode, OnSuspicion
 from rotator.settings.forms import Reference, Strict, Url, pattern
 
@@ -154,3 +155,11 @@ class AlertSettings(Strict):
         """The settings of a source by the name that its door has."""
         found = getattr(self, name.replace("-", "_"), None)
         return found if isinstance(found, _Source) else None
+
+
+class NotifySettings(Strict):
+    """Who is told, by Apprise: each URL is a reference, for it holds a token. `topics`: all, where none are named."""
+
+    urls: tuple[Reference, ...] = ()
+    topics: tuple[Topic, ...] = tuple(Topic)
+    per_hour: Annotated[int, Field(ge=1, strict=True)] = 30

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from rotator.core.credential import Credential, Dependent, Secret
 from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window
 from rotator.core.template import MARK, Template
-from rotator.settings.alerts import AlertSettings
+from rotator.settings.alerts import AlertSettings, NotifySettings
 from rotator.settings.forms import AccountId, Duration, Format, Name, Reference, Strict, Url, fits, positive
 from rotator.settings.kinds import AnyDependent, DependentSettings
 from rotator.settings.limits import LimitSettings
@@ -137,6 +137,7 @@ class Settings(Strict):
     defaults: _Policies = _Policies()
     credentials: list[CredentialSettings] = Field(default=[])
     alerts: AlertSettings = AlertSettings()
+    notify: NotifySettings = NotifySettings()
     web: WebSettings = WebSettings()
     limits: LimitSettings = LimitSettings()
 
