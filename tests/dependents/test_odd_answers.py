@@ -2,25 +2,18 @@
 nothing else ever comes out of a kind.
 """
 
-import ssl
-import time
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from unittest.mock import AsyncMock, Mock
 
-import aiohttp
 import pytest
 import pytest_asyncio
-import trustme
-from aiohttp import web
-from azure.core.credentials import AccessTokenInfo
 
-from rotator.azure import Azure, Cloud, SendOnceTransport, Tokens
 from rotator.core.credential import Dependent
 from rotator.core.faults import Fault
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption
 from rotator.dependents import Tools, make
+from tests.azure.odd import OddAzure, odd_azure
 from tests.azure.test_odd_answers import BODIES
 from tests.dependents.conftest import GROUP, OLD, PUBLISHED, dependent
 
@@ -61,46 +54,21 @@ ODD = (
 )
 
 
-class OddAzure:
-    """Gives every call the same answer."""
-
-    def __init__(self) -> None:
-        self.status, self.body, self.asked = 200, "", 0
-        self.azure: Azure
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked += 1
-        return web.Response(status=self.status, body=self.body.encode("latin-1"), content_type="application/json")
-
-
 @pytest_asyncio.fixture
-async def odd(tmp_path: Path) -> AsyncIterator[OddAzure]:
-    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    trust = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
-    made, app = OddAzure(), web.Application()
-    app.router.add_route("*", "/{path:.*}", made.answer)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-    await site.start()
-    url = f"https://127.0.0.1:{runner.addresses[0][1]}"
-    cloud = Cloud(authority=url, resource_manager=url, audience=url)
-    credential = Mock(spec=Tokens, get_token_info=AsyncMock(return_value=AccessTokenInfo("not said", int(time.time()) + 3000)))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust), auto_decompress=False) as session:
-        made.azure = Azure(cloud=cloud, credential=credential, transport=SendOnceTransport(session), probes=session)
-        yield made
-    await runner.cleanup()
+async def odd() -> AsyncIterator[OddAzure]:
+    async with odd_azure() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("one", DEPENDENTS.values(), ids=list(DEPENDENTS))
 @pytest.mark.parametrize("status", [200, 400, 500])
 async def test_an_odd_answer_is_never_more_than_unseen_and_a_fault(odd: OddAzure, tmp_path: Path, one: Dependent, status: int) -> None:
     for body in ODD:
-        odd.status, odd.body, odd.asked = status, body, 0
+        odd.status, odd.body = status, body
+        odd.sent.clear()
         made = make(one.kind, Tools(azure=odd.azure, secret=_secret, directory=tmp_path, pause=_pause))
         found = await made.adoption(one, PUBLISHED)
-        assert odd.asked, body
+        assert odd.sent, body
         assert found.adoption in (Adoption.UNSEEN, Adoption.STALE), body
         assert found.because, body
         fault = await fault_of(made.deliver(one, PUBLISHED))
