@@ -30,6 +30,7 @@ from rotator.dependents.arm import (
     elsewhere,
     filled,
     pinned,
+    read,
     reference_at,
     resource,
     seen,
@@ -62,7 +63,7 @@ class AppService:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Refresh a reference, or write a plain setting. Raises Rejected where a reference never moves."""
         async with self._turns.at(_place(dependent)[0]):
-            await self._move(dependent, published)
+            await read(dependent, self._move(dependent, published))
 
     async def _move(self, dependent: Dependent, published: Published) -> None:
         site, setting = _place(dependent)
@@ -91,6 +92,8 @@ class AppService:
         setting = dependent.parameters["setting"]
         for _ in range(ATTEMPTS):
             current = _text(settings, site, setting)
+            if _reference(current) is not None:
+                raise Conflict(f"setting {setting} of {_name(site)} became a reference meanwhile")
             wish = filled(dependent, published, current)
             if Sealed(current) == wish:
                 return
