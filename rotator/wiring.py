@@ -16,7 +16,7 @@ from rotator.core.sealed import Sealed
 from rotator.dependents import Tools, kinds_for
 from rotator.engine.gate import OnlyStopped
 from rotator.engine.ports import Watch, World
-from rotator.engine.urgency import is_urgent
+from rotator.engine.urgency import gives_way, is_urgent
 from rotator.issuers.cognitive import CognitiveServices
 from rotator.issuers.probes import Probes
 from rotator.key_vault import KeyVault
@@ -71,6 +71,7 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
             shares=Shares(cadence=limits.azure_share, reserve=limits.emergency_reserve),
             sizes=sizes,
             is_urgent=is_urgent,
+            gives_way=gives_way,
         ) as azure,
     ):
         vault = KeyVault(azure)

@@ -597,6 +597,24 @@ def test_aliases_are_understood(tmp_path: Path) -> None:
     assert only(parse(text, "x")).policy.window == Window(opens="0 9 * * *", length=timedelta(hours=1))
 
 
+# --- fair use of Azure -------------------------------------------------------------------------------------------------------
+
+
+def test_cadence_leaves_a_share_of_azure_to_others_unless_the_settings_say_otherwise() -> None:
+    assert (parse("{}", "test").limits.azure_share, parse("{}", "test").limits.emergency_reserve) == (0.8, 0.2)
+    said = parse("limits: {azure_share: 50%, emergency_reserve: 0%}", "test").limits
+    assert (said.azure_share, said.emergency_reserve) == (0.5, 0)
+
+
+@pytest.mark.parametrize(
+    "said", ["azure_share: 0%", "azure_share: 110%", "azure_share: 0.8", "emergency_reserve: 100%", "emergency_reserve: -10%"]
+)
+def test_a_share_that_is_none_is_an_error(said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(f"limits: {{{said}}}", "test")
+    assert "limits." + said.partition(":")[0] in caught.value.errors[0]
+
+
 # --- the schema -------------------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,9 @@ BLOCK_MAX_S = 60.0
 """A bucket is full again within 20 s; a Retry-After beyond this is about something else, and holds up its own call alone."""
 CROWD_S = 1.0
 """Emergencies that need more than this much of the refill are a crowd."""
+NEARLY_FULL = 0.9
+SLACK_S = 0.2
+"""Calls overtake each other on their way: so much of the refill stays in the bucket, or one would be refused for a whole second."""
 SOONEST_S = 0.001
 
 
@@ -29,6 +32,8 @@ class Rank(IntEnum):
     """The one effect of an emergency: it waits for no look, not even for one of another emergency."""
     EMERGENCY = 1
     CADENCE = 2
+    CONFIRMATION = 3
+    """What can as well be asked later: only where the bucket is nearly full, so from nobody's share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +163,16 @@ class Bucket:
 
     def _wait_s(self, rank: Rank, *, ahead: int, same: int) -> float:
         """How long until a call of this rank may go, with so many before it, so many of them of its own rank."""
-        kept = self.size.burst * self.shares.reserve if rank is Rank.CADENCE else 0.0
-        wait_s = (kept + ahead + 1 - self._left) / self.size.refill_per_s
-        if rank is Rank.CADENCE:
+        wait_s = (self._kept(rank) + ahead + 1 - self._left) / self.size.refill_per_s
+        if rank >= Rank.CADENCE:
             wait_s = max(wait_s, (same + 1 - self._paced) / (self.size.refill_per_s * self.shares.cadence))
         return max(wait_s, 0.0) + max(self._blocked_until - self._at, 0.0)
+
+    def _kept(self, rank: Rank) -> float:
+        """What a call of this rank has to leave in the bucket."""
+        slack = min(self.size.refill_per_s * SLACK_S, self.size.burst / 10)
+        share = {Rank.CADENCE: self.shares.reserve, Rank.CONFIRMATION: NEARLY_FULL}.get(rank, 0.0)
+        return max(slack, self.size.burst * share)
 
     def _newcomer_waits_s(self, rank: Rank) -> float:
         ahead = sum(len(queue) for one, queue in self._queues.items() if one <= rank)
@@ -171,7 +181,7 @@ class Bucket:
     def _is_crowded(self, rank: Rank) -> bool:
         """Cadence does not stand in line behind many emergencies: its worker is of more use to the next of them."""
         pressing = sum(len(queue) for one, queue in self._queues.items() if one < Rank.CADENCE)
-        crowd = rank is Rank.CADENCE and pressing > self.size.refill_per_s * CROWD_S
+        crowd = rank >= Rank.CADENCE and pressing > self.size.refill_per_s * CROWD_S
         return crowd or self._waiting() >= WAITERS_MAX
 
     def _waiting(self) -> int:
@@ -194,7 +204,7 @@ class Bucket:
             return
         self._taken += 1
         self._left -= 1
-        self._paced -= waiter.rank is Rank.CADENCE
+        self._paced -= waiter.rank >= Rank.CADENCE
         self._flying[self._taken] = self._at
         waiter.turn.set_result(self._taken)
 
@@ -205,7 +215,7 @@ class Bucket:
         elif waiter.turn.done() and not waiter.turn.cancelled():
             self._flying.pop(waiter.turn.result(), None)
             self._left = min(self._left + 1, self.size.burst)
-            self._paced = min(self._paced + (waiter.rank is Rank.CADENCE), self._paced_max)
+            self._paced = min(self._paced + (waiter.rank >= Rank.CADENCE), self._paced_max)
         self._serve()
 
     def _come_back_in(self, seconds: float) -> None:

@@ -5,8 +5,8 @@
     writes        200, 10                   everything else, POST actions (listKeys, regenerateKey) too
 
 One bucket for each subscription and sort (Azure: for each principal and region; and a larger one over all principals, which has headers of
-its own). Requests to other hosts have no bucket here. Whether a call is urgent is asked of `is_urgent`, which wiring hands in: this room
-knows no engine. The last connections are kept for emergencies, too: a flood of cadence makes none of them wait.
+its own). Requests to other hosts have no bucket here. Whether a call is urgent, or would rather come back than wait, is asked of what
+wiring hands in: this room knows no engine. The last connections are kept for emergencies, too: a flood of cadence makes none of them wait.
 """
 
 import asyncio
@@ -32,7 +32,8 @@ WAIT_MAX_S: Mapping[tuple[Rank, bool], float] = {
     (Rank.CADENCE, False): 30.0,
     (Rank.CADENCE, True): 5.0,
     (Rank.EMERGENCY, False): 30.0,
-    (Rank.KILL, True): 30.0,
+    (Rank.KILL, True): 15.0,
+    (Rank.CONFIRMATION, False): 0.0,
 }
 """By rank, and whether the call has an effect: one that was decided on a look must not grow old in a queue; the corridor looks again."""
 
@@ -74,6 +75,7 @@ class Budget:
     shares: Shares = field(default_factory=Shares)
     sizes: Mapping[Sort, Size] = field(default_factory=lambda: SIZES)
     is_urgent: Callable[[], bool] = lambda: False
+    gives_way: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     _buckets: dict[tuple[str, Sort], Bucket] = field(init=False, default_factory=dict)
 
@@ -99,10 +101,16 @@ class Budget:
         found = _SUBSCRIPTION.search(urlsplit(url).path)
         subscription = found[1].lower() if found else ""
         bucket = self._buckets.setdefault((subscription, sort), Bucket(self.sizes[sort], self.shares, self.clock))
-        rank = (Rank.KILL if effect else Rank.EMERGENCY) if self.is_urgent() else Rank.CADENCE
+        rank = self._rank(sort, effect)
         what = f"{sort} of {f'subscription {subscription[:8]}…' if subscription else 'the tenant'}"
         ticket = await bucket.take(rank, what, within_s=WAIT_MAX_S[rank, effect])
         return Call(bucket, ticket, "subscription" if subscription else "tenant", sort)
+
+    def _rank(self, sort: Sort, effect: bool) -> Rank:
+        """Only writes are scarce: a look that gives way is worth its reads."""
+        if self.is_urgent():
+            return Rank.KILL if effect else Rank.EMERGENCY
+        return Rank.CONFIRMATION if sort is Sort.WRITES and not effect and self.gives_way() else Rank.CADENCE
 
     def levels(self) -> Iterator[tuple[str, Sort, Level]]:
         """Every bucket that was used, for the metrics: its subscription (empty: the tenant), its sort, and how it stands."""

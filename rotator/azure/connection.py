@@ -49,8 +49,10 @@ async def open_azure(
     shares: Shares | None = None,
     sizes: Mapping[Sort, Size] = SIZES,
     is_urgent: Callable[[], bool] = lambda: False,
+    gives_way: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Azure]:
-    """Connections and credential, closed at the end. `is_urgent` tells, in the context of a call, whether it is part of an emergency.
+    """Connections and credential, closed at the end. `is_urgent` tells, in the context of a call, whether it is part of an emergency,
+    `gives_way` whether it would rather come back than wait for budget.
 
     Raises:
         Rejected: the CA file cannot be read, or the identity lacks something that it needs.
@@ -69,7 +71,9 @@ async def open_azure(
         aiohttp.ClientSession(connector=pool, auto_decompress=False, **shared) as session,
         aiohttp.ClientSession(connector=once, timeout=timeout, **shared) as probes,
     ):
-        budget = Budget(resource_manager=cloud.resource_manager, shares=shares or Shares(), sizes=sizes, is_urgent=is_urgent)
+        budget = Budget(
+            resource_manager=cloud.resource_manager, shares=shares or Shares(), sizes=sizes, is_urgent=is_urgent, gives_way=gives_way
+        )
         places = Places(is_urgent=is_urgent)
         transport = SendOnceTransport(session, request_timeout_s, budget=budget, places=places)
         credential = Tokens(credential_for(cloud, identity, transport))

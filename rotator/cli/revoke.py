@@ -25,6 +25,7 @@ from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed
 from rotator.engine.intake import intake
 from rotator.engine.ports import HeldBy
+from rotator.engine.urgency import urgent
 from rotator.telemetry import scrub
 from rotator.wiring import House
 
@@ -92,10 +93,11 @@ def command(
 
     async def errand(house: House) -> Exit:
         unmatched: list[dict[str, Any]] = []
-        if names:
-            targets = await named(house, chosen(house, names), slot)
-        else:
-            targets, unmatched = await recognised(house, leaked, fingerprint)
+        with urgent():
+            if names:
+                targets = await named(house, chosen(house, names), slot)
+            else:
+                targets, unmatched = await recognised(house, leaked, fingerprint)
         for row in unmatched:
             click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
         return await _revoke(house, targets, wish, common, unmatched)

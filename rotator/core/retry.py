@@ -40,7 +40,8 @@ def after(fault: Fault, failures: int, now: datetime, *, emergency: bool = False
         return GiveUp(because=f"{fault.what}; {failures} faults in a row")
     match fault:
         case Throttled():
-            return Again(at=min(max(fault.until, now + FIRST_WAIT), now + LONGEST_THROTTLE), because=fault.what)
+            soonest = wait if failures > 1 else FIRST_WAIT  # who is refused again and again asks ever less often, whatever was said
+            return Again(at=min(max(fault.until, now + soonest), now + LONGEST_THROTTLE), because=fault.what)
         case Ambiguous():
             return Again(at=now + max(wait, LATE_EFFECT), because=fault.what)
         case Transient() | Conflict():

@@ -5,17 +5,16 @@ A look that may believe what this run was told a moment ago forgets all of it wh
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from rotator.core.facts import Facts
 from rotator.core.incident import Incident
 from rotator.core.retry import LATE_EFFECT
-from rotator.core.settle import Intent, given_out, settle, settle_intent
+from rotator.core.settle import NOT_APPLIED, Intent, given_out, settle, settle_intent
 from rotator.core.snapshot import Unseen
 from rotator.core.step import Mint, Revoke
 from rotator.engine.observe import Look, observe
-from rotator.engine.urgency import Urgent, unless_urgent, urgent
-from rotator.engine.walk import Walk
+from rotator.engine.urgency import Urgent, giving_way, unless_urgent, urgent
+from rotator.engine.walk import Moment, Walk
 
 DROPPED_LOOKS_MAX = 3
 
@@ -50,7 +49,9 @@ async def _remember_current(look: Look, walk: Walk) -> Look:
 async def _observe(walk: Walk) -> tuple[list[Incident], Look]:
     """The cases and a look. A look that nothing pressed, and that takes long, is dropped for a short one when a case is filed meanwhile."""
     world, name = walk.world, walk.credential.name
+    closing, walk.closing = walk.closing, False
     for _ in range(DROPPED_LOOKS_MAX):
+        walk.looked = Moment.now(world.clock)
         incidents = await world.cases.of(name)
         told, walk.heard = walk.may_believe(incidents), False
         walk.emergency = any(case.is_open for case in incidents)
@@ -60,8 +61,11 @@ async def _observe(walk: Walk) -> tuple[list[Incident], Look]:
             look = await unless_urgent(observe(walk.credential, world, told=told), incidents, world, walk.lease, walk.hear)
         except Urgent:
             continue
-        return await world.cases.of(name) if walk.heard else incidents, look
-    with urgent(any(case.presses for case in incidents)):
+        if walk.heard:
+            incidents = await world.cases.of(name)
+            walk.emergency = any(case.is_open for case in incidents)
+        return incidents, look
+    with urgent(any(case.presses for case in incidents)), giving_way(closing):
         return incidents, await observe(walk.credential, world, emergency=True, told=told)
 
 
@@ -70,8 +74,9 @@ async def _settle_intents(look: Look, incidents: Sequence[Incident], walk: Walk)
     for intent in look.unsettled:
         now = walk.world.clock.now()
         facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=now)
-        found = settle_intent(replace(intent, at=_last_in_flight(intent, walk)), facts)
-        if found is not None:
+        lost = _last_in_flight(intent, walk)
+        found = settle_intent(replace(intent, at=lost.at), facts)
+        if found is not None and not (found.result == NOT_APPLIED and _may_still_come(intent, lost, walk)):
             await walk.world.journal.outcome(walk.lease, intent.operation, found.result, learned=found.learned)
             walk.world.watch("settled", credential=walk.credential.name, step=intent.step, result=found.result)
             settled += 1
@@ -81,16 +86,25 @@ async def _settle_intents(look: Look, incidents: Sequence[Incident], walk: Walk)
     return replace(look, snapshot=replace(look.snapshot, memory=memory), unsettled=unsettled)
 
 
-def _last_in_flight(intent: Intent, walk: Walk) -> datetime:
+def _flies(intent: Intent) -> bool:
+    return intent.step in (Mint.name, Revoke.name)
+
+
+def _may_still_come(intent: Intent, lost: Moment, walk: Walk) -> bool:
+    """A look that began too soon after the call does not show that it had no effect, whatever the clock was set to meanwhile."""
+    return _flies(intent) and walk.looked.loop_s < lost.loop_s + LATE_EFFECT.total_seconds()
+
+
+def _last_in_flight(intent: Intent, walk: Walk) -> Moment:
     """When the call's answer was lost; for a run before this one (which died), no later than when this one began."""
     return walk.unanswered.get(intent.operation, walk.started)
 
 
 def _not_while_in_flight(look: Look, walk: Walk) -> Look:
     """A regenerate without an answer may still take effect: until that is settled, what the slots hold is not known."""
-    flying = [intent for intent in look.unsettled if intent.step in (Mint.name, Revoke.name)]
+    flying = [intent for intent in look.unsettled if _flies(intent)]
     if not flying or isinstance(look.snapshot.slots, Unseen):
         return look
-    again = max(_last_in_flight(intent, walk) for intent in flying) + LATE_EFFECT
+    again = max(_last_in_flight(intent, walk).at for intent in flying) + LATE_EFFECT
     because = f"regenerateKey of {flying[-1].slot} was sent and not answered; its effect may still come"
     return replace(look, snapshot=replace(look.snapshot, slots=Unseen(what="the slots", because=because, again=again)))

@@ -66,12 +66,15 @@ async def observe(credential: Credential, world: World, *, emergency: bool = Fal
     """
     patience = PATIENCE_IN_AN_EMERGENCY if emergency else PATIENCE
     began = world.clock.now()
-    believed = await _believable(told, credential, world, began, emergency)
+    believed, remembered = _young_of(told, began, emergency), None
+    if believed != NOTHING:
+        remembered = await world.journal.recall(credential.name)
+        believed = NOTHING if remembered[1] else believed  # only looking settles what is not known
     account, keys, secret, (memory, unsettled) = await asyncio.gather(
         _said(believed.account) if believed.account else _seen("the account", world.issuer.account(credential.account), PATIENCE),
         _said(believed.keys) if believed.keys else _seen("the slots", world.issuer.keys(credential.account), PATIENCE),
         _said(believed.secret) if believed.secret else _seen("the secret", world.vault.look(credential.secret), patience),
-        world.journal.recall(credential.name),
+        world.journal.recall(credential.name) if remembered is None else _said(Word(said=remembered, at=began)),
     )
     old = [word.at for word in (believed.account, believed.keys, believed.secret) if word]
     slots = _slots(account, keys)
@@ -99,17 +102,12 @@ async def observe(credential: Credential, world: World, *, emergency: bool = Fal
     )
 
 
-async def _believable(told: Told, credential: Credential, world: World, now: datetime, emergency: bool) -> Told:
-    """What of it is young enough; nothing while an outcome is not known: only looking settles it."""
-    young = Told(
+def _young_of(told: Told, now: datetime, emergency: bool) -> Told:
+    return Told(
         account=_young(told.account, now, SLOTS_BELIEVED_FOR),
         keys=_young(told.keys, now, SLOTS_BELIEVED_FOR),
         secret=_young(told.secret, now, SECRET_BELIEVED_FOR) if emergency else None,
     )
-    if young == NOTHING:
-        return NOTHING
-    _, unsettled = await world.journal.recall(credential.name)
-    return NOTHING if unsettled else young
 
 
 def _young(word: Word[T] | None, now: datetime, believed_for: timedelta) -> Word[T] | None:

@@ -44,7 +44,7 @@ from rotator.engine.observe import NOTHING, PATIENCE_IN_AN_EMERGENCY, Look, Told
 from rotator.engine.perform import Bench, Outcome, perform
 from rotator.engine.ports import Lease, World
 from rotator.engine.urgency import LISTENS_EVERY, Urgent, kills_due, unless_urgent, urgent
-from rotator.engine.walk import Done, Walk
+from rotator.engine.walk import Done, Moment, Walk
 
 LOOKS_MAX = 10_000
 SHORTEST_WAIT = timedelta(milliseconds=50)
@@ -90,13 +90,15 @@ async def reconcile(
     Raises:
         LeaseLost: another worker may act on the credential now; nothing was done after that.
     """
+    started = Moment.now(world.clock)
     walk = Walk(
         credential=credential,
         world=world,
         lease=lease,
         values={value.fingerprint: value for value in known},
         chance=chance or random.Random(),
-        started=world.clock.now(),
+        started=started,
+        looked=started,
         told=told,
         stopping=stopping,
     )
@@ -105,9 +107,11 @@ async def reconcile(
         now = world.clock.now()
         decision = await decide(look.snapshot, credential, incidents, world)
         facts = Facts(snapshot=look.snapshot, credential=credential, incidents=incidents, now=now)
-        if look.believes and not may_stand_on_belief(decision, facts):
+        stands = may_stand_on_belief(decision, facts)
+        if look.believes and not stands:
+            walk.closing = isinstance(decision, Quiet)
             continue  # nothing is believed twice in a row: the next look asks for everything
-        walk.told = look.told
+        walk.told = look.told if stands or isinstance(decision, Do) else NOTHING
         word = decision.step.name if isinstance(decision, Do) else type(decision).__name__.lower()
         world.watch("decided", credential=credential.name, decision=word, because=decision.because, **_aside(decision))
         if stopping():
@@ -204,7 +208,7 @@ async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: Walk) 
     world, now, name = walk.world, walk.world.clock.now(), type(fault).__name__.lower()
     walk.told = NOTHING
     if isinstance(fault, Ambiguous):
-        walk.unanswered[operation] = now
+        walk.unanswered[operation] = Moment.now(world.clock)
     else:
         await world.journal.outcome(walk.lease, operation, name, detail={"fault": fault.what})
     failures = walk.failures[label(do.step)] = walk.failures.get(label(do.step), 0) + 1

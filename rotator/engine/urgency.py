@@ -19,6 +19,7 @@ LISTENS_EVERY = timedelta(seconds=1)
 T = TypeVar("T")
 
 _urgent: ContextVar[bool] = ContextVar("urgent", default=False)
+_gives_way: ContextVar[bool] = ContextVar("gives_way", default=False)
 
 
 @contextlib.contextmanager
@@ -34,6 +35,21 @@ def urgent(yes: bool = True) -> Iterator[None]:
 def is_urgent() -> bool:
     """Whether the call that is made now is part of an emergency."""
     return _urgent.get()
+
+
+@contextlib.contextmanager
+def giving_way(yes: bool = True) -> Iterator[None]:
+    """Inside, a call that would have to wait for budget is refused at once: its worker is of more use elsewhere, and comes back."""
+    before = _gives_way.set(yes)
+    try:
+        yield
+    finally:
+        _gives_way.reset(before)
+
+
+def gives_way() -> bool:
+    """Whether the call that is made now is one that would rather come back than wait."""
+    return _gives_way.get()
 
 
 class Urgent(Exception):

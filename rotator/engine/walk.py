@@ -1,5 +1,6 @@
 """The state of one run along the corridor: held in memory, and lost without harm."""
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from rotator.core.incident import Incident
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import HeldBack
 from rotator.engine.observe import NOTHING, Told
-from rotator.engine.ports import Lease, World
+from rotator.engine.ports import Clock, Lease, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,24 @@ class Done:
     failed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A time, and the loop's own at it: what has to be over by then is over by both, however the machine's clock is set meanwhile."""
+
+    at: datetime
+    loop_s: float
+
+    @classmethod
+    def now(cls, clock: Clock) -> "Moment":
+        return cls(at=clock.now(), loop_s=asyncio.get_running_loop().time())
+
+
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """What one run knows beside the ledger. `told` is what its next look may believe, `cases` those that stood at the last one."""
+    """What one run knows beside the ledger. `told` is what its next look may believe, `cases` those that stood at the last one.
+
+    `closing`: all is done, and the next look only confirms it: it takes no budget from those who still have a key to kill.
+    """
 
     credential: Credential
     world: World
@@ -42,11 +58,13 @@ class Walk:
     emergency: bool = False
     blind_looks: int = 0
     heard: bool = False
-    started: datetime
-    unanswered: dict[str, datetime] = field(default_factory=dict)
+    started: Moment
+    looked: Moment
+    unanswered: dict[str, Moment] = field(default_factory=dict)
     told: Told = NOTHING
     cases: frozenset[object] | None = None
     stopping: Callable[[], bool] = lambda: False
+    closing: bool = False
 
     def hear(self) -> None:
         """Somebody woke the credential: this run does not end before it has looked."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.async_paging import AsyncItemPaged, AsyncList
-from azure.core.exceptions import ClientAuthenticationError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
 
 from rotator.core.credential import Secret, Slot
@@ -81,6 +82,57 @@ async def test_current_is_what_a_reader_gets_and_never_the_last_or_newest_listed
     assert (look.view.current.version, look.view.current.fingerprint) == ("mm", None)
     assert {version.id for version in look.view.versions} == {"zz", "aa", "mm"}
     assert look.text == Sealed("text")
+
+
+async def test_the_versions_and_the_current_value_are_asked_for_at_once(vault: KeyVault, client: Any) -> None:
+    """Each waits for the other to be asked: one after the other would never end."""
+    listed(client, properties("v1"))
+    asked_for_one, pages = asyncio.Event(), client.list_properties_of_secret_versions.side_effect
+
+    async def get_secret(name: str) -> KeyVaultSecret:
+        asked_for_one.set()
+        return KeyVaultSecret(properties("v1"), "text")
+
+    class Late:
+        def by_page(self) -> Any:
+            async def turned() -> Any:
+                await asked_for_one.wait()
+                async for page in pages("chat-key").by_page():
+                    yield page
+
+            return turned()
+
+    client.get_secret.side_effect = get_secret
+    client.list_properties_of_secret_versions.side_effect = lambda name: Late()
+    look = await asyncio.wait_for(vault.look(SECRET), 5)
+    assert look.view.current is not None
+    assert look.view.current.version == "v1"
+
+
+async def test_a_version_that_was_set_between_the_two_answers_is_the_current_one(vault: KeyVault, client: Any) -> None:
+    """The value was read before it and the list after it: to call the older one current would let the newer one be retired."""
+    newer = NOW + timedelta(seconds=1)
+    listed(client, properties("v1", NOW), properties("v2", newer))
+    client.get_secret.side_effect = [KeyVaultSecret(properties("v1", NOW), "old"), KeyVaultSecret(properties("v2", newer), "new")]
+    look = await vault.look(SECRET)
+    assert look.view.current is not None
+    assert (look.view.current.version, look.text) == ("v2", Sealed("new"))
+
+
+async def test_a_fault_of_either_leaves_nothing_running(vault: KeyVault, client: Any) -> None:
+    gone: list[bool] = []
+
+    async def never(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gone.append(True)
+
+    listed(client, answered(403, "Forbidden", "AccessDenied", kind=HttpResponseError))
+    client.get_secret.side_effect = never
+    with pytest.raises(Denied):
+        await vault.look(SECRET)
+    assert gone == [True]
 
 
 async def test_a_version_says_what_its_tags_say(vault: KeyVault, client: Any) -> None:

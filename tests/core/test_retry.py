@@ -58,6 +58,12 @@ def test_a_throttle_is_waited_out_as_asked_within_bounds(asked: timedelta, given
     assert found == Again(at=NOW + given, because="429")
 
 
+def test_a_throttle_that_says_soon_again_and_again_is_asked_ever_less_often() -> None:
+    """A service that is overrun says "in a second" each time: an emergency asks every ten, and not for ever every second."""
+    found = after(Throttled("429", until=NOW + SECOND), 8, NOW, emergency=True, chance=chance())
+    assert found == Again(at=NOW + EMERGENCY_WAIT, because="429")
+
+
 def test_an_ambiguous_answer_is_left_alone_until_its_effect_may_have_come() -> None:
     found = after(Ambiguous("lost"), 1, NOW, chance=chance())
     assert isinstance(found, Again)
