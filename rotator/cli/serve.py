@@ -63,7 +63,7 @@ async def _listen_and_live(daemon: "Daemon", house: House) -> None:
     from rotator.web.readiness import checks_of
 
     web = house.settings.web
-    health = Health(daemon.pulse, checks_of(house))
+    health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
     async with listening(make_app(health.routes()), web.host, web.port) as port:
         house.world.watch("listening", host=web.host, port=port)
         await daemon.live()
