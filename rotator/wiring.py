@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Identity, Shares, Size, Sort, open_azure
-from rotator.core.credential import Credential
-from rotator.core.faults import Rejected
-from rotator.dependents import kinds_for
+from rotator.core.credential import Credential, Secret
+from rotator.core.faults import Missing, Rejected
+from rotator.core.sealed import Sealed
+from rotator.dependents import Tools, kinds_for
 from rotator.engine.gate import OnlyStopped
 from rotator.engine.ports import Watch, World
 from rotator.engine.urgency import is_urgent
@@ -21,6 +23,9 @@ from rotator.key_vault import KeyVault
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.settings import CustomCloud, CustomIdentity, Settings
+
+if TYPE_CHECKING:
+    from rotator.alerts.table import Alerting
 
 
 class LedgerClock:
@@ -45,6 +50,7 @@ class House:
     credentials: dict[str, Credential]
     settings: Settings
     azure: Azure
+    tools: Tools
 
 
 @contextlib.asynccontextmanager
@@ -68,27 +74,60 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
         ) as azure,
     ):
         vault = KeyVault(azure)
+        tools = _tools(azure, vault, directory)
         world = World(
             clock=LedgerClock(ledger),
             issuer=CognitiveServices(azure),
             data_plane=Probes(azure),
             vault=vault,
             recovery=vault,
-            kinds=kinds_for(credentials.values()),
+            kinds=kinds_for(credentials.values(), tools),
             work=ledger.work,
             cases=ledger.cases,
             journal=ledger.journal,
             watch=watch,
             gate=OnlyStopped(ledger.waves),
         )
-        yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure)
+        yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure, tools=tools)
 
 
 def refurnished(house: House, settings: Settings) -> House:
     """The same house with other credentials and limits: what is open stays open."""
     credentials = {one.name: one for one in settings.credential_list()}
-    world = replace(house.world, kinds=kinds_for(credentials.values()))
+    world = replace(house.world, kinds=kinds_for(credentials.values(), house.tools))
     return replace(house, credentials=credentials, settings=settings, world=world)
+
+
+def _tools(azure: Azure, vault: KeyVault, directory: Path) -> Tools:
+    async def secret(reference: str) -> Sealed:
+        """Raises Rejected or Missing where it is not there, and whatever a vault's read raises."""
+        if not reference.startswith("vault:"):
+            return Sealed(resolve(reference))
+        base, _, name = reference.removeprefix("vault:").rpartition("/secrets/")
+        text = (await vault.look(Secret(vault=base, name=name))).text
+        if text is None:
+            raise Missing(f"secret {name}: has no value that can be read", remedy=f"{reference} is referred to in the settings")
+        return text
+
+    return Tools(azure=azure, secret=secret, directory=directory)
+
+
+@contextlib.asynccontextmanager
+async def open_alerting(house: House, directory: Path) -> AsyncIterator["Alerting"]:
+    """The senders that the settings name, and the APIs behind them. Raises Rejected, Missing: a secret that is not there."""
+    from rotator.alerts.api import open_session
+    from rotator.alerts.table import alerting
+
+    settings, cloud = house.settings, house.settings.cloud
+    secrets = {reference: await house.tools.secret(reference) for reference in settings.alerts.references()}
+    async with open_session(cloud_of(settings, directory).ca_file) as session:
+        yield alerting(
+            settings.alerts,
+            lambda reference: secrets[reference].reveal(),
+            session,
+            authority=house.azure.cloud.authority,
+            cloud=cloud if isinstance(cloud, str) else "public",
+        )
 
 
 def cloud_of(settings: Settings, directory: Path) -> Cloud:

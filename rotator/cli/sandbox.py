@@ -18,7 +18,12 @@ from rotator.sandbox import Sandbox
 SECRET_ENV = "ROTATOR_SANDBOX_SECRET"  # noqa: S105  # the name of a variable
 
 
-@click.command("sandbox", short_help="Run the loopback Azure by itself.")
+CONTROL = "control-url"
+SENDERS = ("github", "github-partner", "gitguardian", "vault-radar", "signed", "suspicion", "key-touched")
+"""As the sandbox calls them: `suspicion` is Defender's about an account, `key-touched` Event Grid's of a key that somebody regenerated."""
+
+
+@click.group("sandbox", invoke_without_command=True, short_help="Run the loopback Azure by itself.")
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), default=Path(".rotator-sandbox"), show_default=True)
 @click.option("--accounts", type=click.IntRange(1, 5000), default=12, show_default=True, help="How many accounts it starts with.")
 @click.option("--seed", type=int, help="The same seed makes the same keys and the same faults.")
@@ -26,17 +31,65 @@ SECRET_ENV = "ROTATOR_SANDBOX_SECRET"  # noqa: S105  # the name of a variable
     "--hostile", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="The share of calls that go wrong, each in its own way."
 )
 @common_options
-def command(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
+@click.pass_context
+def command(ctx: click.Context, directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
     """A loopback Azure over TLS: Entra, ARM, Key Vault and the AI data plane, on 127.0.0.1 alone, until Ctrl-C.
 
     It writes settings that point at it, and prints what to type next in another terminal.
+
+    \b
+    Examples:
+      rotator sandbox
+      rotator sandbox leak chat-prod --by github     in another terminal, beside `rotator serve`
     """
+    if ctx.invoked_subcommand:
+        return
     try:
         asyncio.run(_serve(directory.absolute(), accounts, seed, hostile, common))
     except KeyboardInterrupt:
         raise SystemExit(Exit.DONE) from None
     except OSError as error:
         fail(Exit.FAILED, f"The sandbox cannot start: {error.strerror or error}")
+
+
+@command.command("leak")
+@click.argument("account")
+@click.option("--by", "sender", type=click.Choice(SENDERS), default="github", show_default=True, help="Who finds it and reports it.")
+@click.option("--slot", type=click.Choice(["key1", "key2"]), default="key1", show_default=True)
+@click.option("--to", default="http://127.0.0.1:8080", show_default=True, help="Where `rotator serve` listens; on loopback alone.")
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), default=Path(".rotator-sandbox"), show_default=True)
+@common_options
+def leak(account: str, sender: str, slot: str, to: str, directory: Path, common: Common) -> None:
+    """Leak a key of ACCOUNT in the running sandbox, and let a scanner tell the daemon of it, correctly signed.
+
+    \b
+    Examples:
+      rotator sandbox leak chat-prod
+      rotator sandbox leak chat-prod --by suspicion
+    """
+    try:
+        control = (directory / CONTROL).read_text(encoding="utf-8").strip()
+    except OSError:
+        fail(Exit.FAILED, f"No sandbox has run in {directory}. Start one: rotator sandbox --directory {directory}")
+    answer = asyncio.run(_reported(control, {"sender": sender, "to": to, "account": account, "slot": slot}))
+    if common.json:
+        print_json(answer)
+    else:
+        click.echo(f"{sender} told {to} of {slot} of {account}: {answer.get('status')} {answer.get('answer', '')}".rstrip())
+        click.echo("Next: rotator incidents list")
+
+
+async def _reported(control: str, wish: Mapping[str, str]) -> dict[str, Any]:
+    import aiohttp
+
+    try:
+        async with aiohttp.ClientSession() as session, session.post(f"{control}/reports", json=dict(wish)) as response:
+            answer = await response.json()
+    except (aiohttp.ClientError, ValueError) as error:
+        fail(Exit.FAILED, f"The sandbox does not answer at {control} ({type(error).__name__}). Start one: rotator sandbox")
+    if response.status >= 400:
+        fail(Exit.FAILED, f"The sandbox says: {answer.get('error') or answer}")
+    return dict(answer)
 
 
 async def _serve(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
@@ -46,6 +99,7 @@ async def _serve(directory: Path, accounts: int, seed: int | None, hostile: floa
         if hostile:
             azure.hostile(hostile)
         settings, secret = write_settings(directory, azure, fleet)
+        (directory / CONTROL).write_text(azure.control_url, encoding="utf-8")
         if common.json:
             facts = {"settings": str(settings), "secret_file": str(secret), "control": azure.control_url, "accounts": len(fleet)}
             print_json(facts)
@@ -78,11 +132,32 @@ def write_settings(
         "identity": {"client_secret": {"tenant": azure.tenant, "client": azure.client, "secret": f"file:{secret}"}},
         "ledger": f"sqlite:///{directory / 'rotator.db'}",
         "defaults": {"cryptoperiod": "30d", "overlap": "5s", "drain_deadline": "30s", **defaults},
+        "alerts": _alerts(directory, azure),
         "credentials": [{name: one[name] for name in ("name", "account", "secret")} | dict(own.get(one["name"], {})) for one in fleet],
     }
     path = directory / "rotator.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False, width=200), encoding="utf-8")
     return path, secret
+
+
+def _alerts(directory: Path, azure: Any) -> dict[str, Any]:
+    """Every door, with the secret that the sandbox's senders know."""
+    place = directory / "alerts"
+    place.mkdir(mode=0o700, exist_ok=True)
+
+    def kept(name: str, text: str) -> str:
+        file = place / name
+        file.write_text(text, encoding="utf-8")
+        file.chmod(0o600)
+        return f"file:{file}"
+
+    token = kept("token", azure.scanner_token)
+    doors = ("github", "gitguardian", "vault-radar", "event-grid", "azure-monitor", "defender", "signed")
+    alerts: dict[str, Any] = {door: {"secret": kept(door, azure.webhook_secret(door))} for door in doors}
+    alerts["github"] |= {"token": token, "api": azure.github_url}
+    alerts["gitguardian"] |= {"token": token, "api": azure.gitguardian_url}
+    alerts["github-partner"] = {"api": azure.github_url}
+    return alerts
 
 
 def _say(settings: Path, azure: Any, accounts: int) -> None:

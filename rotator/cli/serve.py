@@ -1,6 +1,8 @@
 """`rotator serve`: the daemon."""
 
 import sys
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +14,9 @@ from rotator.wiring import House
 
 if TYPE_CHECKING:
     from rotator.daemon.life import Daemon
+
+POLL_EVERY = timedelta(minutes=5)
+"""How often the sources are asked for what a lost delivery told of: GitHub sends none again."""
 
 
 @click.command("serve", short_help="Keep the fleet rotated, without anyone watching.")
@@ -53,20 +58,39 @@ async def _serve(house: House, once: bool, common: Common) -> Exit:
     if once:
         await daemon.live(once=True)
     else:
-        await _listen_and_live(daemon, house)
+        await _listen_and_live(daemon, house, common.config.absolute().parent)
     return Exit.DONE
 
 
-async def _listen_and_live(daemon: "Daemon", house: House) -> None:
+async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> None:
+    """The daemon with its doors: what comes through them is stored by the reception, and worked off by the triage beside the pump."""
+    from rotator.alerts.sources import Sources
+    from rotator.daemon.cadence import Tick
+    from rotator.daemon.reception import Reception
+    from rotator.daemon.triage import Triage
+    from rotator.web.alerts import Doors
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
     from rotator.web.readiness import checks_of
+    from rotator.web.taking import Taking
+    from rotator.wiring import open_alerting
 
-    web = house.settings.web
-    health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-    async with listening(make_app(health.routes()), web.host, web.port) as port:
-        house.world.watch("listening", host=web.host, port=port)
-        await daemon.live()
+    settings, clock, watch = house.settings, house.world.clock, house.world.watch
+    ourselves = await house.azure.credential.object_id(house.azure.arm_scope) if settings.alerts.senders() else ""
+    async with open_alerting(house, directory) as alerting:
+        github = settings.alerts.github
+        sources = Sources(alerting, github.repositories if github else (), clock.now)
+        reception = Reception(daemon.fleet, house.ledger.inbox, settings.alerts.policy, ourselves)
+        triage = Triage(daemon.fleet, house.ledger, reception.registry, sources.fetches(), sources.closes())
+        taking = Taking(reception.store)
+        doors = Doors(alerting.senders, taking, clock.now, watch, per_minute=settings.limits.alerts_per_minute)
+        polls = [Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)]
+        daemon.accompany(triage.serve, ticks=polls if github and github.repositories else ())
+        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
+        app = make_app(health.routes(), doors.routes())
+        async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
+            watch("listening", host=settings.web.host, port=port, senders=sorted(alerting.senders))
+            await daemon.live()
 
 
 def _logging(common: Common) -> Common:

@@ -117,6 +117,8 @@ def _unmatched(report: Report) -> Judgement:
         return Judgement(verdict=Verdict.WAITING, because=f"its value is to be fetched from {report.clues.held_by}")
     if report.clues.empty:
         return Judgement(verdict=Verdict.NOTED, because="it says nothing by which a key could be recognised; a person is to look")
+    if not report.clues.likely:
+        return Judgement(verdict=Verdict.NOT_OURS, because="the index knows no such value, and it has not the shape of a key of ours")
     return Judgement(verdict=Verdict.WAITING, because="the index knows no such value; the fleet is to be asked")
 
 

@@ -34,12 +34,14 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clues:
     """By what a key can be recognised. No value: it was fingerprinted and dropped when it was read. `held_by` is the sender's own name for
-    a value that it keeps (`github:owner/repository#7`)."""
+    a value that it keeps (`owner/repository#7`). `likely`: its shape or its kind is that of a key of ours, so the whole fleet may be asked.
+    """
 
     fingerprints: tuple[Fingerprint, ...] = ()
     sha256: tuple[str, ...] = ()
     hmsl_hash: tuple[str, ...] = ()
     held_by: str = ""
+    likely: bool = False
 
     @property
     def empty(self) -> bool:
@@ -68,6 +70,11 @@ class Report:
     fingerprint: Fingerprint | None = None
     incident: str = ""
 
+    @property
+    def waits(self) -> bool:
+        """Whether its value has still to be fetched or looked for."""
+        return self.verdict is Verdict.WAITING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKey:
@@ -84,3 +91,20 @@ class KnownKey:
 
     def matches(self, clues: Clues) -> bool:
         return self.fingerprint in clues.fingerprints or self.sha256 in clues.sha256 or self.hmsl_hash in clues.hmsl_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One delivery: by what names it is remembered, and what it reports."""
+
+    source: str
+    identities: tuple[str, ...]
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a delivery: the reports as they were stored, none for one that was taken before."""
+
+    reports: tuple[Report, ...] = ()
+    seen_before: bool = False

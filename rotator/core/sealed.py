@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import weakref
+from collections.abc import Callable
 from typing import NewType, NoReturn
 
 Fingerprint = NewType("Fingerprint", str)
@@ -49,6 +50,10 @@ class Sealed:
     def occurs_in(self, text: str) -> bool:
         """Whether the value stands somewhere in `text` (for the scrubber)."""
         return bool(self._value) and self._value in text
+
+    def satisfies(self, question: Callable[[str], bool]) -> bool:
+        """A yes or no about the value (its shape, say), and nothing else of it."""
+        return bool(question(self._value))
 
     def cut_from(self, text: str, mark: str) -> str:
         """`text` with every occurrence of the value replaced by `mark` (for the scrubber)."""

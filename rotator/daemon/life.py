@@ -7,9 +7,10 @@ what is wrong, or needs a restart, is said, and the old ones stay.
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from rotator.daemon.cadence import Tick, ticking
 from rotator.daemon.errand import Errands
@@ -30,10 +31,12 @@ RESTARTS, LIMITS_THAT_RESTART = ("cloud", "identity", "ledger", "web"), ("reques
 
 
 class Daemon:
-    """One house, kept. `read` reads the settings anew; `polls` are ticks that other rooms bring."""
+    """One house, kept. `read` reads the settings anew."""
 
-    def __init__(self, house: House, read: Callable[[], Settings], systemd: Systemd, polls: Sequence[Tick] = ()) -> None:
-        self._house, self._read, self._systemd, self._polls = house, read, systemd, polls
+    def __init__(self, house: House, read: Callable[[], Settings], systemd: Systemd) -> None:
+        self._house, self._read, self._systemd = house, read, systemd
+        self._polls: list[Tick] = []
+        self._companions: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self.pulse, self._overdue = Pulse(), Overdue()
         ledger, clock = house.ledger, house.world.clock
         self._gate = Paced(ledger.waves, lambda: self.fleet.limits.wave.limits(), lambda: self.fleet.size, clock)
@@ -54,6 +57,11 @@ class Daemon:
         await recalled(self.fleet, ledger.work)
         await ledger.work.reap()
 
+    def accompany(self, *companions: Callable[[], Coroutine[Any, Any, None]], ticks: Sequence[Tick] = ()) -> None:
+        """Other rooms' loops, which run for as long as the daemon lives, and their ticks."""
+        self._companions += companions
+        self._polls += ticks
+
     async def live(self, *, once: bool = False) -> None:
         """Until a signal, or with `once` until nothing is due."""
         ledger, watch = self._house.ledger, self._house.world.watch
@@ -62,6 +70,7 @@ class Daemon:
             if not once:
                 await stack.enter_async_context(ticking([*ticks_of(self.fleet, ledger, self._overdue), *self._polls], watch))
                 await stack.enter_async_context(self._watchdog())
+                await stack.enter_async_context(_beside(self._companions))
             watch("serving", credentials=self.fleet.size, owner=ledger.lock.owner, once=once)
             self._systemd.ready(self._status())
             await self.pump.serve(lambda: self.fleet.limits.stop_within, once=once)
@@ -160,6 +169,17 @@ class Daemon:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _beside(companions: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(companion()) for companion in companions]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def needs_restart(old: Settings, new: Settings) -> list[str]:

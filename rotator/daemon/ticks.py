@@ -13,6 +13,9 @@ from rotator.ledger.store import Ledger
 
 SLACK = timedelta(hours=1)
 
+DELIVERIES_KEPT = timedelta(days=7)
+"""Longer than any sender sends a delivery again (GitHub by hand for three days, Event Grid by itself for one)."""
+
 
 def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
     """The daemon's own; other rooms (the polls behind webhooks) bring theirs."""
@@ -20,6 +23,7 @@ def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
     async def reap() -> None:
         for owner in await ledger.work.reap():
             fleet.world.watch("reaped", owner=owner)
+        await ledger.inbox.reap()
 
     async def enlist() -> None:
         await enlisted(fleet, ledger)
@@ -29,7 +33,7 @@ def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
         overdue.say(await ledger.work.rows(), fleet.credentials, fleet.world.clock.now(), fleet.world.watch)
 
     async def prune() -> None:
-        removed = await ledger.journal.prune(fleet.limits.history)
+        removed = await ledger.journal.prune(fleet.limits.history) + await ledger.inbox.prune(DELIVERIES_KEPT)
         fleet.world.watch("pruned", rows=removed)
 
     return (

@@ -4,8 +4,10 @@ Many deliveries are stored by one transaction, a set at a time, so a flood costs
 looked for, and one that is to be closed at its source, is worked on later, under a worker's lock like any other work.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rotator.core.desk import BenchOf, Desk, decide
 from rotator.core.incident import OPERATOR, State
 from rotator.core.judge import Rails
-from rotator.core.report import Clues, KnownKey, Matter, Report, Verdict
+from rotator.core.report import Arrival, Clues, KnownKey, Matter, Receipt, Report, Verdict
 from rotator.ledger import rows
 from rotator.ledger.audit import say
 from rotator.ledger.database import Database
@@ -30,23 +32,6 @@ CLOSABLE = ("github", "gitguardian")
 BATCH_MAX = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One delivery: by what names it is remembered, and what it reports."""
-
-    source: str
-    identities: tuple[str, ...]
-    reports: tuple[Report, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What became of a delivery: the reports as they were stored, none for one that was taken before."""
-
-    reports: tuple[Report, ...] = ()
-    seen_before: bool = False
-
-
 class Inbox:
     """Reports, from the moment they are taken to the moment they are closed at their source."""
 
@@ -54,6 +39,7 @@ class Inbox:
         self._database = database
         self._lock = lock
         self._work = workshop
+        self._heard = asyncio.Event()
 
     async def take(self, arrivals: Sequence[Arrival], bench_of: BenchOf, *, per_hour_max: int, accounts_max: int) -> list[Receipt]:
         """Store, judge, file and wake. When this returns, a kill of this process loses none of it."""
@@ -71,6 +57,7 @@ class Inbox:
                 await connection.execute(insert(reports), [{**rows.of_report(one), **_next(one, now_ms)} for one in stored])
             await self._carry_out(connection, desk)
         self._work.hear()
+        self._heard.set()
         return receipts
 
     async def judge_again(
@@ -168,6 +155,13 @@ class Inbox:
 
     # --- later work -------------------------------------------------------------------------------------------------------
 
+    async def wait(self, longest: timedelta) -> None:
+        """Until something is taken in this process, but no longer than `longest`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest.total_seconds()):
+                await self._heard.wait()
+        self._heard.clear()
+
     async def claim_due(self, limit: int) -> list[Report]:
         """Reports that are to be judged again or closed at their source, and are ours to do."""
         due = and_(reports.c.owner.is_(None), reports.c.due_at <= self._database.now_ms())
@@ -212,6 +206,13 @@ class Inbox:
                 "told": told,
             }
             await say(self._database, connection, "report.closed", report.credential, fields)
+
+    async def known(self, source: str, source_ids: Sequence[str]) -> dict[str, str]:
+        """Which of a source's alerts were reported before, each with how its closing stands."""
+        named = and_(reports.c.source == source, reports.c.source_id.in_(source_ids))
+        async with self._database.connect() as connection:
+            found = await connection.execute(select(reports.c.source_id, reports.c.closing).where(named).order_by(reports.c.reported_at))
+            return {row.source_id: row.closing for row in found}
 
     async def reap(self) -> None:
         """Give back what workers that are dead had in hand."""

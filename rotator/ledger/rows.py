@@ -123,6 +123,7 @@ def report(row: RowMapping) -> Report:
             sha256=tuple(clues["sha256"]),
             hmsl_hash=tuple(clues["hmsl_hash"]),
             held_by=clues["held_by"],
+            likely=clues["likely"],
         ),
         account=row["account"],
         secret=row["secret"],

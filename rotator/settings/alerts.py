@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from rotator.core.judge import SourcePolicy
 from rotator.core.policy import Mode, OnSuspicion
 from rotator.settings.forms import Reference, Strict, Url, pattern
 
@@ -134,6 +135,20 @@ class AlertSettings(Strict):
     azure_monitor: AzureSource | None = Field(default=None, alias="azure-monitor")
     defender: DefenderSource | None = None
     signed: SecretSource | None = None
+
+    def senders(self) -> list[str]:
+        """The names of the doors that are open."""
+        return [field.alias or name for name, field in type(self).model_fields.items() if getattr(self, name) is not None]
+
+    def policy(self, name: str) -> SourcePolicy:
+        """What reports of this source may cause."""
+        source = self.source(name)
+        return SourcePolicy(proven=source.proven, suspected=source.suspected) if source else SourcePolicy()
+
+    def references(self) -> set[str]:
+        """Every secret that is referred to."""
+        found = [getattr(self, name) for name in type(self).model_fields]
+        return {said for source in found for name in ("secret", "token") if source and (said := getattr(source, name, None))}
 
     def source(self, name: str) -> _Source | None:
         """The settings of a source by the name that its door has."""

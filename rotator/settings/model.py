@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rotator.core.credential import Credential, Dependent, Secret
 from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window
 from rotator.core.template import MARK, Template
 from rotator.settings.alerts import AlertSettings
-from rotator.settings.forms import AccountId, Duration, Name, Reference, Strict, Url, fits, positive
+from rotator.settings.forms import AccountId, Duration, Format, Name, Reference, Strict, Url, fits, positive
+from rotator.settings.kinds import AnyDependent, DependentSettings
 from rotator.settings.limits import LimitSettings
 
 
@@ -85,34 +86,19 @@ class _Policies(Strict):
         return value if value is None else positive(value)
 
 
-class DependentSettings(BaseModel):
-    """Something that runs on the key; what it needs besides its kind depends on the kind."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    kind: str
-    name: str | None = None
-
-
 class CredentialSettings(_Policies):
     """One account's key as one vault secret."""
 
     name: Name
     account: AccountId
     secret: Url
-    format: str = MARK
-    dependents: list[DependentSettings] = Field(default=[])
+    format: Format = MARK
+    dependents: list[AnyDependent] = Field(default=[])
 
     @field_validator("secret")
     @classmethod
     def _secret(cls, value: str) -> str:
         _secret_of(value)
-        return value
-
-    @field_validator("format")
-    @classmethod
-    def _format(cls, value: str) -> str:
-        if value.count(MARK) != 1 or Template(text=value).extract(Template(text=value).fill("k", None)) != "k":
-            raise PydanticCustomError("format", "must hold {key} exactly once; in JSON in a text field of an object")
         return value
 
 
@@ -208,7 +194,7 @@ def _policy(one: _Policies, defaults: _Policies) -> Policy:
 
 
 def _dependent(one: DependentSettings, number: int) -> Dependent:
-    parameters = {name: str(value) for name, value in (one.model_extra or {}).items()}
+    parameters = {field: getattr(one, field) for field in type(one).model_fields if field not in ("kind", "name")}
     return Dependent(name=one.name or f"{one.kind}-{number}", kind=one.kind, parameters=parameters)
 
 

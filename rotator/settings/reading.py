@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from rotator.settings.kinds import KINDS, NO_MAPPING
 from rotator.settings.model import NAMED, OWN, Settings
 
 SIZE_MAX_BYTES = 64 * 1024 * 1024
@@ -126,15 +127,31 @@ def _lines(error: ValidationError, text: str) -> Iterator[str]:
         if one["type"] == "whole":
             yield from one["msg"].split("\n")
             continue
-        path = tuple(part for part in one["loc"] if part not in (NAMED, OWN))
+        path = tuple(part for part in one["loc"] if not _is_spelling(part))
+        path = (*path, "kind") if one["type"].startswith("union_tag") and not _is_no_mapping(one) else path
         line = places.get(path) or places.get(path[:-1])
-        yield f"{_path(path)}{f' (line {line})' if line else ''}: {_said(one, path)}"
+        yield f"{_path(path)}{f' (line {line})' if line else ''}: {_said(one)}"
 
 
-def _said(one: ErrorDetails, path: tuple[int | str, ...]) -> str:
+def _is_spelling(part: int | str) -> bool:
+    """A part of a path that says which of several spellings was read, and that stands in no file."""
+    return isinstance(part, str) and part.startswith("<")
+
+
+def _is_no_mapping(one: ErrorDetails) -> bool:
+    return bool(one.get("ctx", {}).get("tag") == NO_MAPPING)
+
+
+def _said(one: ErrorDetails) -> str:
     match one["type"]:
         case "extra_forbidden":
-            return _unknown(str(path[-1]), sorted(_names_at(path[:-1])))
+            return _unknown(str(one["loc"][-1]), sorted(_names_at(one["loc"][:-1])))
+        case "union_tag_invalid" if _is_no_mapping(one):
+            return "must be a mapping of names to values"
+        case "union_tag_invalid":
+            return _unknown(one["ctx"]["tag"].strip("<>"), list(KINDS), "kind")
+        case "union_tag_not_found":
+            return "is missing"
         case "missing":
             return "is missing"
         case "literal_error" | "enum":
@@ -145,16 +162,19 @@ def _said(one: ErrorDetails, path: tuple[int | str, ...]) -> str:
             return one["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
+def _unknown(name: str, known: Sequence[str], noun: str = "key") -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; known here: {', '.join(known)}"
+    return f"unknown {noun}; did you mean {near[0]!r}?" if near else f"unknown {noun}; known here: {', '.join(known)}"
 
 
 def _names_at(path: tuple[int | str, ...]) -> set[str]:
     """The keys that may stand at `path`, walked along the models' annotations."""
     models: list[type[BaseModel]] = [Settings]
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) or part in (NAMED, OWN):
+            continue
+        if _is_spelling(part):
+            models = [KINDS[part.strip("<>")].parameters]
             continue
         fields = [_field(model, part) for model in models]
         inner = [found for field in fields if field is not None for found in _models_in(field)]

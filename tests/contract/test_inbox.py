@@ -11,10 +11,9 @@ import pytest
 from rotator.core.credential import Credential, Secret, Slot
 from rotator.core.incident import State, move
 from rotator.core.judge import Bench, Rails, SourcePolicy
-from rotator.core.report import Clues, Matter, Report, Verdict
+from rotator.core.report import Arrival, Clues, Matter, Receipt, Report, Verdict
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import KeyMemory
-from rotator.ledger.inbox import Arrival, Receipt
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.ledger.work import EMERGENCY
@@ -48,7 +47,7 @@ def _time(ledger: Ledger) -> None:
 
 
 def leak(number: int, value: Sealed = LEAKED, **changes: Any) -> Report:
-    clues = Clues(fingerprints=(value.fingerprint,), sha256=(value.sha256(),))
+    clues = Clues(fingerprints=(value.fingerprint,), sha256=(value.sha256(),), likely=True)
     told = Report(id=f"rep-{number}", source="github", source_id=f"o/r#{number}", matter=Matter.LEAK, reported_at=_now[0], clues=clues)
     return replace(told, **changes)
 

@@ -91,8 +91,13 @@ def test_one_that_its_source_opened_again_is_looked_at_again_even_if_it_was_dead
 
 
 def test_a_value_that_the_index_does_not_know_waits_until_the_fleet_is_asked() -> None:
-    judged = one(report(clues=Clues(fingerprints=(C,))))
+    judged = one(report(clues=Clues(fingerprints=(C,), likely=True)))
     assert (judged.verdict, judged.case) == (Verdict.WAITING, None)
+
+
+def test_a_value_that_has_not_the_shape_of_ours_is_looked_for_in_the_index_alone() -> None:
+    assert one(report(clues=Clues(fingerprints=(C,)))).verdict is Verdict.NOT_OURS
+    assert one(report(clues=Clues(fingerprints=(A,)))).verdict is Verdict.COMPROMISED
 
 
 def test_a_value_that_its_sender_holds_waits_until_it_is_fetched() -> None:
@@ -106,7 +111,7 @@ def test_a_report_without_any_clue_is_noted_for_a_person() -> None:
 
 
 def test_a_match_with_a_credential_that_the_settings_no_longer_name_acts_on_nothing() -> None:
-    assert one(report(clues=Clues(fingerprints=(A,))), replace(LIVE, credential="gone")).verdict is Verdict.WAITING
+    assert one(report(clues=Clues(fingerprints=(A,))), replace(LIVE, credential="gone")).verdict is Verdict.NOT_OURS
 
 
 # --- guard rails ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,109 @@
+"""The sources that can be asked: fetch a value that one holds, close an alert with the evidence, poll for what a lost delivery told of.
+
+By a source's own name for an alert, which is checked again before it comes near a URL. Every close looks first, so a second try changes
+nothing, and a person's word stands.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from rotator.alerts.delivery import Delivery, HeldByGitGuardian, HeldByGitHub
+from rotator.alerts.gitguardian_api import GitGuardianApi, Outcome
+from rotator.alerts.github_api import GitHubApi, Resolution
+from rotator.alerts.said import arrival_of, clues_of
+from rotator.alerts.table import Alerting
+from rotator.core.faults import Rejected
+from rotator.core.incident import Incident
+from rotator.core.report import Arrival, Clues, Report
+
+NOTE = "rotator"
+
+
+class Now(Protocol):
+    """Who tells the time."""
+
+    def __call__(self) -> datetime: ...
+
+
+class Sources:
+    """What `Alerting` offers, by the names that reports carry."""
+
+    def __init__(self, alerting: Alerting, places: Sequence[str], now: Now) -> None:
+        """`places` are the repositories and organisations that are polled."""
+        self._github, self._gitguardian, self._places, self._now = alerting.github, alerting.gitguardian, places, now
+
+    def fetches(self) -> Mapping[str, Callable[[str], Awaitable[Clues]]]:
+        """By source: by what a value that it holds can be recognised. Each raises Fault."""
+        github, gitguardian = self._github, self._gitguardian
+        found: dict[str, Callable[[str], Awaitable[Clues]]] = {}
+        if github is not None:
+            found["github"] = lambda name: self._from_github(github, name)
+        if gitguardian is not None:
+            found["gitguardian"] = lambda name: _from_gitguardian(gitguardian, name)
+        return found
+
+    def closes(self) -> Mapping[str, Callable[[Report, Incident | None], Awaitable[tuple[str, str]]]]:
+        """By source: how an alert is closed there: `done` or `otherwise`, and what was said. Each raises Fault."""
+        github, gitguardian = self._github, self._gitguardian
+        found: dict[str, Callable[[Report, Incident | None], Awaitable[tuple[str, str]]]] = {}
+        if github is not None:
+            found["github"] = lambda report, case: self._at_github(github, report, case)
+        if gitguardian is not None:
+            found["gitguardian"] = lambda report, case: _at_gitguardian(gitguardian, report)
+        return found
+
+    async def poll(self) -> AsyncIterator[Arrival]:
+        """Every alert that is open now at the places that are polled: what was reported already is recognised by its name. Raises Fault."""
+        github = self._github
+        if github is None:
+            return
+        for place in self._places:
+            async for leak in github.open_alerts(place, self._now()):
+                name = f"poll:{leak.origin.id}"
+                yield arrival_of(Delivery(source="github", delivery_id=name, body_sha256=name, records=(leak,)))
+
+    async def _from_github(self, api: GitHubApi, name: str) -> Clues:
+        held = await api.alert(github_alert(name), self._now())
+        return clues_of(held.leak.clues, held.leak.kind)
+
+    async def _at_github(self, api: GitHubApi, report: Report, case: Incident | None) -> tuple[str, str]:
+        ended = await api.resolve(github_alert(report.source_id), comment(report, case), self._now())
+        return _how(ended is Resolution.OTHERWISE, ended.value)
+
+
+async def _from_gitguardian(api: GitGuardianApi, name: str) -> Clues:
+    return clues_of(await api.hashes(gitguardian_incident(name)), "azure")
+
+
+async def _at_gitguardian(api: GitGuardianApi, report: Report) -> tuple[str, str]:
+    ended = await api.resolve(gitguardian_incident(report.clues.held_by or report.source_id))
+    return _how(ended is Outcome.OTHERWISE, ended.value)
+
+
+def _how(otherwise: bool, ended: str) -> tuple[str, str]:
+    return ("otherwise", "somebody closed it in another way, whose word stands") if otherwise else ("done", f"{ended} as revoked")
+
+
+def comment(report: Report, case: Incident | None) -> str:
+    """The evidence, for the people at the source: times and the fingerprint, never the key."""
+    if case is None:
+        return f"{NOTE}: {report.because} (fingerprint {report.fingerprint})"
+    revoked = f"revoked {case.revoked_at:%Y-%m-%d %H:%M:%S}" if case.revoked_at else "revoked"
+    dead = f", refused by every endpoint since {case.dead_at:%H:%M:%S} UTC" if case.dead_at else ""
+    return f"{NOTE}: key of {case.credential} {revoked}{dead}; incident {case.id}, fingerprint {case.fingerprint}"
+
+
+def github_alert(name: str) -> HeldByGitHub:
+    """`owner/repository#7`. Raises Rejected; the parts are checked again where they become a URL."""
+    place, _, number = name.rpartition("#")
+    owner, _, repository = place.partition("/")
+    if not owner or not repository or not number.isascii() or not number.isdigit():
+        raise Rejected("an alert of GitHub's that is not named by repository and number")
+    return HeldByGitHub(owner=owner, repository=repository, number=int(number))
+
+
+def gitguardian_incident(name: str) -> HeldByGitGuardian:
+    if not name.isascii() or not name.isdigit():
+        raise Rejected("an incident of GitGuardian's without its number")
+    return HeldByGitGuardian(incident=int(name))

@@ -1,0 +1,68 @@
+"""What is said of a kind of dependent in one place: its parameters, the permissions it needs, how it moves and how that is proven.
+
+Data only: what it says is read by the settings (parameters), by `dependents/` (how it is made), by infra and doctor (permissions), and by
+the README (the table of kinds). Nothing here imports an SDK.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, WithJsonSchema
+
+from rotator.settings.forms import Name, Strict, pattern
+
+
+class DependentSettings(Strict):
+    """Something that runs on the key. Each kind adds `kind: Literal["…"]` and its own parameters."""
+
+    kind: str
+    name: Name | None = Field(default=None, description="How it is called in status, plan and audit; KIND-NUMBER where it is not said.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """One action that rotator's identity needs for a kind; `system` is who grants it.
+
+    `at` is the parameter that names the resource it is needed on. `only_for` says, for people, what needs it where not every dependent
+    of the kind does. For Azure, `data` tells a data action (roles list them apart) from one of the control plane.
+    """
+
+    action: str
+    at: str
+    only_for: str = ""
+    data: bool = False
+    system: str = "Azure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """One kind. `module` is the room in `rotator.dependents` that fulfils it; `extra` the pip extra that brings its client, if any."""
+
+    parameters: type[DependentSettings]
+    reads: str
+    moves: str
+    proof: str
+    needs: tuple[Permission, ...]
+    module: str
+    extra: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The word that `kind:` in the settings says."""
+        said: str = get_args(self.parameters.model_fields["kind"].annotation)[0]
+        return said
+
+
+def resource_id(provider: str, *path: str) -> Any:
+    """The type of a parameter that is the id of an ARM resource: a provider, then each part of the path with a name behind it, in any case.
+
+    A part that ends in `?` may be left out with its name.
+    """
+    form = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/" + provider.replace(".", r"\.")
+    example = f"/subscriptions/…/resourceGroups/…/providers/{provider}"
+    for part in path:
+        name, optional = part.removesuffix("?"), part.endswith("?")
+        form += rf"(/{name}/[^/]+)?" if optional else rf"/{name}/[^/]+"
+        example += f"[/{name}/NAME]" if optional else f"/{name}/NAME"
+    schema = {"type": "string", "pattern": "^/[Ss]ubscriptions/[^/]+/", "examples": [example]}
+    return Annotated[str, pattern(f"(?i:{form})", f"not a resource id of the form {example}"), WithJsonSchema(schema)]

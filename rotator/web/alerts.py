@@ -1,0 +1,135 @@
+"""`POST /alerts/SENDER`: bounded, verified over the bytes that came, parsed, stored, and only then answered 202.
+
+A stranger gets no further than `verify`. A sender that is too fast is slowed at its own door, so it starves no other. Nothing of a payload
+is ever logged, nor the query (`?code=` is a secret there).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiohttp import web
+
+from rotator.alerts import event_grid, github_partner
+from rotator.alerts.delivery import Delivery, Handshake, NotTaken, Post, Sender, post_of
+from rotator.alerts.said import arrival_of
+from rotator.core.report import Report, Verdict
+from rotator.core.sealed import Fingerprint
+from rotator.engine.ports import Watch
+from rotator.ledger.database import LedgerFault
+from rotator.web.taking import Full, Taking
+
+BODY_WITHIN_S = 10
+"""How long a body may take to arrive: a sender that drips holds a connection, and nothing else."""
+OURS = frozenset({Verdict.COMPROMISED, Verdict.HELD, Verdict.ALREADY_DEAD})
+
+
+@dataclass(slots=True)
+class _Turnstile:
+    """A token bucket a door: `per_minute` posts, and a tenth of that at once."""
+
+    per_minute: int
+    left: float = field(init=False)
+    at: float = field(init=False, default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.left = self._burst
+
+    @property
+    def _burst(self) -> float:
+        return max(self.per_minute / 10, 1)
+
+    def passes(self) -> bool:
+        now = time.monotonic()
+        self.left = min(self.left + (now - self.at) * self.per_minute / 60, self._burst)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+class Doors:
+    """The doors of the senders that the settings name; another one is 404."""
+
+    def __init__(
+        self, senders: Mapping[str, Sender], taking: Taking, now: Callable[[], datetime], watch: Watch, *, per_minute: int
+    ) -> None:
+        self._senders, self._taking, self._now, self._watch = senders, taking, now, watch
+        self._turnstiles = {name: _Turnstile(per_minute) for name in senders}
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return (web.post("/alerts/{sender}", self._post), web.options("/alerts/event-grid", self._preflight))
+
+    async def _preflight(self, request: web.Request) -> web.Response:
+        if "event-grid" not in self._senders:
+            return _said(404, "no such sender in the settings")
+        try:
+            return _shaken(event_grid.preflight(dict(request.headers)))
+        except NotTaken as refused:
+            return _said(403, refused.sentence)
+
+    async def _post(self, request: web.Request) -> web.Response:
+        name = request.match_info["sender"]
+        sender = self._senders.get(name)
+        if sender is None:
+            return _said(404, "no such sender in the settings")
+        if not self._turnstiles[name].passes():
+            return _said(429, "too many posts of this sender in a minute", headers={"Retry-After": "10"})
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                body = await request.read()
+        except TimeoutError:
+            return _said(408, "the body did not arrive in time")
+        return await self._answer(name, sender, request, body)
+
+    async def _answer(self, name: str, sender: Sender, request: web.Request, body: bytes) -> web.Response:
+        try:
+            post = post_of(request.headers.items(), body, self._now(), dict(request.query))
+            delivery = await _delivered(sender, post)
+            if delivery.handshake is not None:
+                return _shaken(delivery.handshake)
+            receipt = await self._taking.take(arrival_of(delivery))
+        except NotTaken as refused:
+            self._watch("alert_refused", source=name, status=refused.status, because=refused.sentence)
+            return _said(refused.status, refused.sentence)
+        except (LedgerFault, Full) as fault:
+            self._watch("alert_not_stored", source=name, because=str(fault) or "the queue is full")
+            return _said(503, "it could not be stored; send it again", headers={"Retry-After": "10"})
+        for report in receipt.reports:
+            self._watch("alert", **_told(report))
+        return _taken(name, delivery, receipt.reports, seen_before=receipt.seen_before)
+
+
+async def _delivered(sender: Sender, post: Post) -> Delivery:
+    await sender.verify(post)
+    return sender.parse(post)
+
+
+def _told(report: Report) -> dict[str, str]:
+    facts = {"source": report.source, "report": report.id, "verdict": report.verdict.value, "because": report.because}
+    more = {"credential": report.credential, "incident": report.incident, "fingerprint": report.fingerprint or ""}
+    return {**facts, **{name: value for name, value in more.items() if value}}
+
+
+def _taken(name: str, delivery: Delivery, reports: Iterable[Report], *, seen_before: bool) -> web.Response:
+    """Stored. The partner programme hears which of its tokens were ours; everyone else gets a word that says nothing of our keys."""
+    if name == github_partner.SOURCE:
+        ours: dict[Fingerprint, bool] = {}
+        for report in reports:
+            ours.update(dict.fromkeys(report.clues.fingerprints, report.verdict in OURS))
+        return web.json_response(github_partner.answer(delivery, ours), status=202)
+    return web.json_response({"taken": 0 if seen_before else len(list(reports)), "seen_before": seen_before}, status=202)
+
+
+def _shaken(handshake: Handshake) -> web.Response:
+    headers = dict(handshake.headers)
+    if handshake.body is None:
+        return web.Response(status=handshake.status, headers=headers)
+    return web.json_response(dict(handshake.body), status=handshake.status, headers=headers)
+
+
+def _said(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": sentence}, status=status, headers=headers)
