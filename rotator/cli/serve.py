@@ -96,7 +96,7 @@ async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> N
         doors = Doors(alerting.senders, taking, clock.now, watch, per_minute=settings.limits.alerts_per_minute)
         polls = [Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)]
         daemon.accompany(triage.serve, ticks=polls if github and github.repositories else ())
-        health = Health(daemon.pulse, checks_of(house))
+        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
         app = make_app(health.routes(), doors.routes())
         async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
             watch("listening", host=settings.web.host, port=port, senders=sorted(alerting.senders))

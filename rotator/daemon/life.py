@@ -26,8 +26,9 @@ from rotator.ledger.database import LedgerFault
 from rotator.settings import Settings, SettingsError
 from rotator.wiring import House, refurnished
 
-RESTARTS, LIMITS_THAT_RESTART = ("cloud", "identity", "ledger", "web"), ("request_timeout", "azure_share", "emergency_reserve")
-"""Settings that are read at the start alone."""
+RELOADED = frozenset({"defaults", "credentials", "limits"})
+"""Settings that a reload takes over; a change of any other one needs a restart, and so do these of the limits."""
+LIMITS_THAT_RESTART = ("request_timeout", "azure_share", "emergency_reserve", "alerts_per_minute")
 
 
 class Daemon:
@@ -184,6 +185,6 @@ async def _beside(companions: Sequence[Callable[[], Coroutine[Any, Any, None]]])
 
 def needs_restart(old: Settings, new: Settings) -> list[str]:
     """What differs and is read at the start alone."""
-    fixed = [name for name in RESTARTS if getattr(old, name) != getattr(new, name)]
+    fixed = [name for name in Settings.model_fields if name not in RELOADED and getattr(old, name) != getattr(new, name)]
     limits = [f"limits.{name}" for name in LIMITS_THAT_RESTART if getattr(old.limits, name) != getattr(new.limits, name)]
     return fixed + limits

@@ -6,6 +6,9 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
+WAITS_S = 0.5
+"""How long a turn of life waits for an ear that is full."""
+
 
 class Systemd:
     """The service manager's ear. A message that cannot be delivered is dropped: it must never stop the work."""
@@ -26,13 +29,15 @@ class Systemd:
         self._say("STOPPING=1\nSTATUS=the runs in hand end between two steps")
 
     def alive(self) -> None:
-        self._say("WATCHDOG=1")
+        """Said again soon, so it waits for nobody."""
+        self._say("WATCHDOG=1", waits_s=0)
 
-    def _say(self, message: str) -> None:
+    def _say(self, message: str, waits_s: float = WAITS_S) -> None:
         if not self._address:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as ear:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as ear:
+                ear.settimeout(waits_s)
                 ear.sendto(message.encode(), self._address)
         except OSError:
             return

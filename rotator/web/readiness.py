@@ -1,18 +1,18 @@
 """What has to answer before the daemon can work: the ledger and its lock, the identity, a vault."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aiohttp
 
 from rotator.azure import Azure, faults
+from rotator.core.credential import Credential
 from rotator.web.health import Check, Unready
 from rotator.wiring import House
 
 
-def checks_of(house: House) -> Mapping[str, Check]:
-    """Cheap ones: a token is kept for an hour, and a vault is only knocked at (its 401 is an answer)."""
+def checks_of(house: House, credentials: Callable[[], Mapping[str, Credential]]) -> Mapping[str, Check]:
+    """Cheap ones: a token is kept for an hour, and a vault of those kept now is only knocked at (its 401 is an answer)."""
     ledger, azure = house.ledger, house.azure
-    vaults = sorted({credential.secret.vault for credential in house.credentials.values()})
 
     async def database() -> None:
         await ledger.work.next_due()
@@ -26,9 +26,11 @@ def checks_of(house: House) -> Mapping[str, Check]:
             await azure.credential.get_token(azure.arm_scope)
 
     async def vault() -> None:
-        await _knock(azure, vaults[0])
+        kept = next(iter(credentials().values()), None)
+        if kept is not None:
+            await _knock(azure, kept.secret.vault)
 
-    return {"ledger": database, "lock": lock, "identity": identity, **({"vault": vault} if vaults else {})}
+    return {"ledger": database, "lock": lock, "identity": identity, "vault": vault}
 
 
 async def _knock(azure: Azure, vault: str) -> None:

@@ -296,11 +296,12 @@ async def test_an_audit_that_grows_while_it_is_walked_verifies(ledger: Ledger) -
             await ledger.audit.record("noted", "chat", {"what": "a fact"})
 
     writer = asyncio.create_task(grow())
-    verdicts = [await ledger.audit.verify() for _ in range(20)]
+    verdict = await ledger.audit.verify()
+    while not verdict.broken and verdict.events < 30:
+        verdict = await ledger.audit.verify()
     growing = False
     await writer
-    assert {verdict.broken for verdict in verdicts} == {""}
-    assert verdicts[-1].events > verdicts[0].events
+    assert verdict.broken == ""
 
 
 @pytest.mark.parametrize("sql", TAMPERINGS.values(), ids=TAMPERINGS)

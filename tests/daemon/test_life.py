@@ -179,6 +179,7 @@ async def test_a_policy_that_changes_makes_its_credential_due(tmp_path: Path) ->
         ("limits: {concurrency: 0}", "limits.concurrency"),
         ("cloud: usgov", "cloud: a change needs a restart"),
         ("web: {port: 9}", "web: a change needs a restart"),
+        ("alerts: {signed: {secret: 'env:HOME'}}", "alerts: a change needs a restart"),
         ("limits: {request_timeout: 3s}", "limits.request_timeout: a change needs a restart"),
     ],
 )

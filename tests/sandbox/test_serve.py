@@ -121,43 +121,45 @@ def test_it_keeps_a_fleet_and_ends_when_it_is_told_to(fleet: Estate) -> None:
     assert fleet.run("audit", "verify").exit_code == 0
 
 
+class Ear:
+    """What systemd hears: the first word of each message, as they come."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self.words: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.path)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            self.words.append(self._socket.recv(1000).decode().partition("\n")[0])
+
+    def turns(self) -> list[str]:
+        return [word for word in self.words if word != "WATCHDOG=1"]
+
+
 def test_it_tells_systemd_reloads_and_stops_amid_a_step(fleet: Estate, tmp_path: Path) -> None:
-    address = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
-        ear.bind(address)
-        ear.settimeout(SOON_S)
-        served = Served(fleet, {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "600000", "WATCHDOG_PID": ""})
-        words = [_word(ear) for _ in range(4)]
-        assert "READY=1" in words
-        assert "WATCHDOG=1" in words
+    ear = Ear(tmp_path / "notify")
+    served = Served(fleet, {"NOTIFY_SOCKET": ear.path, "WATCHDOG_USEC": "600000", "WATCHDOG_PID": ""})
+    served.until(lambda: ear.words.count("WATCHDOG=1") > 1 and "READY=1" in ear.words, "watchdog")
 
-        served.process.send_signal(signal.SIGHUP)
-        served.until(lambda: served.told("reloaded"), "reload")
-        _until_said(ear, "RELOADING=1", "READY=1")
-        change(fleet, limits={"concurrency": -1})
-        served.process.send_signal(signal.SIGHUP)
-        refused = served.until(lambda: served.told("reload_refused"), "refusal")
-        assert "limits.concurrency" in str(refused[0]["errors"])
-        _until_said(ear, "RELOADING=1", "READY=1")
+    served.process.send_signal(signal.SIGHUP)
+    served.until(lambda: served.told("reloaded"), "reload")
+    served.until(lambda: ear.turns() == ["READY=1", "RELOADING=1", "READY=1"], "a reload that ended")
+    change(fleet, limits={"concurrency": -1})
+    served.process.send_signal(signal.SIGHUP)
+    refused = served.until(lambda: served.told("reload_refused"), "refusal")
+    assert "limits.concurrency" in str(refused[0]["errors"])
+    served.until(lambda: ear.turns()[3:] == ["RELOADING=1", "READY=1"], "a reload that was refused")
 
-        fleet.azure.fault("RegenerateKey", "latency:1")
-        before = len(served.told("step", step="mint"))
-        served.until(lambda: len(served.told("step", step="mint")) > before, "next mint")
-        assert served.end(signal.SIGINT) == 0
-        _until_said(ear, "STOPPING=1")
+    fleet.azure.fault("RegenerateKey", "latency:1")
+    before = len(served.told("step", step="mint"))
+    served.until(lambda: len(served.told("step", step="mint")) > before, "next mint")
+    assert served.end(signal.SIGINT) == 0
+    assert ear.turns()[5:] == ["STOPPING=1"]
     assert len(served.told("done", step="mint")) == len(served.told("step", step="mint")), "the step in hand came to its end"
     fleet.assert_no_call_came_twice(fleet.names[0])
-
-
-def _word(ear: socket.socket) -> str:
-    return ear.recv(1000).decode().partition("\n")[0]
-
-
-def _until_said(ear: socket.socket, *words: str) -> None:
-    """These, in this order, whatever the watchdog says between them."""
-    for word in words:
-        while _word(ear) != word:
-            pass
 
 
 def test_a_daemon_whose_vault_is_away_is_alive_and_not_ready(tmp_path: Path) -> None:
