@@ -60,8 +60,9 @@ class CaseBook:
                 await connection.execute(insert(incidents).values(**rows.of_incident(case)))
             else:
                 await connection.execute(update(incidents).where(incidents.c.id == case.id).values(**rows.of_incident(case)))
-            said = {"incident": case.id, "mode": case.mode, "source": incident.source, "note": incident.note}
-            fields = {**said, "again": str(found is not None), "fingerprint": case.fingerprint, "deadline": case.deadline.isoformat()}
+            said = {"incident": case.id, "mode": case.mode, "state": case.state, "source": incident.source, "note": incident.note}
+            about = {"fingerprint": case.fingerprint, "deadline": case.deadline.isoformat(), "because": case.held_because}
+            fields = {**said, **about, "again": str(found is not None)}
             await say(self._database, connection, "incident.filed", case.credential, fields)
         self._work.hear()
         return case
