@@ -1,6 +1,7 @@
 """The incidents: filed once a value, woken in the same transaction, saved only in what a look may say of them, decided by a person once.
 
-Whoever locks a case and the row of its credential locks the case first, as the inbox does.
+Whoever files about a value is alone with it, here and in the inbox: so a value has one case, whoever reports it at the same moment. Whoever
+locks a case and the row of its credential locks the case first.
 """
 
 from collections.abc import Collection, Sequence
@@ -8,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.core.incident import ASLEEP, UNFINISHED, Incident, State, decided, reported_again
 from rotator.ledger import rows
@@ -51,11 +51,11 @@ class CaseBook:
     async def file(self, incident: Incident) -> Incident:
         """Store the case and wake its credential in one transaction; or the case about this value that is there already, made stricter."""
         async with self._database.begin() as connection:
-            found = await self._same_value(connection, incident)
+            await self._database.alone(connection, [incident.fingerprint])
+            same = and_(incidents.c.fingerprint == incident.fingerprint, incidents.c.credential == incident.credential)
+            found = (await connection.execute(select(incidents).where(same).with_for_update())).mappings().first()
             await self._work.wake_in(connection, incident.credential, EMERGENCY)
-            if found is None:  # perhaps somebody filed it while the row was waited for
-                found = await self._same_value(connection, incident)
-            case = incident if found is None else reported_again(found, incident)
+            case = incident if found is None else reported_again(rows.incident(found), incident)
             if found is None:
                 await connection.execute(insert(incidents).values(**rows.of_incident(case)))
             else:
@@ -66,11 +66,6 @@ class CaseBook:
             await say(self._database, connection, "incident.filed", case.credential, fields)
         self._work.hear()
         return case
-
-    async def _same_value(self, connection: AsyncConnection, incident: Incident) -> Incident | None:
-        same = and_(incidents.c.fingerprint == incident.fingerprint, incidents.c.credential == incident.credential)
-        found = (await connection.execute(select(incidents).where(same).with_for_update())).mappings().first()
-        return None if found is None else rows.incident(found)
 
     async def of(self, credential: str) -> list[Incident]:
         """Every case of the credential, the oldest first."""

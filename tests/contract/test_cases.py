@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rotator.core.credential import Slot
 from rotator.core.incident import ForbiddenTransition, Incident, State, move
 from rotator.core.policy import Mode
 from rotator.core.sealed import fingerprint
@@ -14,6 +15,7 @@ from rotator.ledger.cases import Overtaken
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.ledger.work import EMERGENCY, OPERATOR
+from tests.contract import test_inbox as inbox
 from tests.contract.ledgers import NAME, ask, case, claimed, row_of, soon
 
 DRAIN = timedelta(minutes=2)
@@ -106,11 +108,20 @@ async def test_what_the_table_forbids_changes_nothing(ledger: Ledger, url: str) 
     assert [word for word in await words(ledger) if word[1]] == []
 
 
-async def test_one_value_filed_by_many_at_once_is_one_case(ledger: Ledger, url: str) -> None:
+async def test_one_value_is_one_case_whoever_reports_it_at_the_same_moment(ledger: Ledger, url: str) -> None:
+    await ledger.journal.index(NAME, inbox.ACCOUNT, {Slot.KEY1: inbox.LEAKED})
+    inbox._now[:] = [ledger.database.now()]
+    by_hand = replace(case("inc-1", Mode.DRAIN), fingerprint=inbox.LEAKED.fingerprint)
     async with open_ledger(url) as other:
-        some = [(ledger, other)[number % 2].cases.file(case(f"inc-{number}", Mode.DRAIN)) for number in range(8)]
-        ids = {one.id for one in await asyncio.gather(*some)}
-    assert len(ids) == len(ask(url, "SELECT id FROM incidents")) == 1
+        doors = (
+            inbox.take(ledger, inbox.arrival(1)),
+            inbox.take(other, inbox.arrival(2, inbox.leak(2))),
+            ledger.cases.file(by_hand),
+            other.cases.file(replace(by_hand, id="inc-2")),
+        )
+        await asyncio.gather(*doors)
+    (one,) = ask(url, "SELECT id FROM incidents")
+    assert {row["incident"] for row in ask(url, "SELECT incident FROM reports")} == {one["id"]}
 
 
 async def test_a_case_is_found_by_the_beginning_of_its_id(ledger: Ledger) -> None:
