@@ -103,7 +103,7 @@ class Evidence:
 def gather(case: Incident, events: Sequence[AuditEvent]) -> Evidence:
     """The events about `case` among those of its credential."""
     ordered = sorted(events, key=lambda event: event.seq)
-    about = [event for event in ordered if event.fields.get("incident") == case.id and event.event != ANCHORED]
+    about = [event for event in ordered if event.fields.get("incident") == case.id]
     words = tuple(event for event in about if event.event.startswith("incident."))
     closings = tuple(event for event in about if event.event == SOURCE_CLOSED)
     return Evidence(words=words, effects=tuple(_of(case, words, _effects(ordered))), closings=closings)

@@ -75,16 +75,11 @@ def timeline(case: Incident, told: Sequence[Told], events: Sequence[AuditEvent],
 
 def _in_order(found: Sequence[Line]) -> tuple[Line, ...]:
     """By place in the chain, then rank. What has no place gets that of the first event that was surely not before it."""
-    written = sorted({(line.place, line.written_at) for line in found if line.place is not None and line.written_at})
+    written = sorted({(line.place, line.written_at) for line in found if line.place is not None and line.written_at is not None})
     placed = [line if line.place is not None else replace(line, place=_place(line.at, written), rank=BEFORE) for line in found]
     return tuple(sorted(placed, key=lambda line: (line.place, line.rank, line.at, line.what, line.told)))
 
 
-def _place(at: datetime, written: Sequence[tuple[float | None, datetime]]) -> float:
-    """Clocks may have been set back between two events: what counts is the latest time that was written so far."""
-    latest = None
-    for place, when in written:
-        latest = when if latest is None else max(latest, when)
-        if place is not None and latest >= at:
-            return place
-    return float("inf")
+def _place(at: datetime, written: Sequence[tuple[float, datetime]]) -> float:
+    """That of the first event in the chain that bears no earlier time; after all of them where there is none."""
+    return next((place for place, when in written if when >= at), float("inf"))

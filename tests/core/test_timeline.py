@@ -13,6 +13,7 @@ from rotator.core.figures import figures, unknowns
 from rotator.core.incident import State
 from rotator.core.line import What
 from rotator.core.policy import Mode
+from rotator.core.settle import NOT_KNOWN
 from rotator.core.snapshot import KeyMemory
 from rotator.core.timeline import Timeline, timeline
 from tests.core.chain import SEEN, Chain, report
@@ -316,6 +317,13 @@ def test_a_step_without_an_outcome_is_not_said_to_have_happened() -> None:
     assert kinds(told)[-2:] == ["revoke_called", "unanswered"]
     assert figures(told).exposure.of is None
     assert any("The outcome of 1 step(s) is not known (#2)" in sentence for sentence in unknowns(told))
+
+
+def test_a_step_whose_end_no_look_can_tell_is_not_said_to_have_happened_either() -> None:
+    chain = Chain(OPEN)
+    chain.filed()
+    chain.step("retire", result=NOT_KNOWN, version="v1")
+    assert kinds(whole(chain))[-1] == "unanswered"
 
 
 def test_a_step_that_failed_is_told_once_for_as_often_as_it_did() -> None:
