@@ -21,6 +21,11 @@ _BREAKS = {
     Mode.CUT: "its value is killed first and replaced after; every user of it fails until it reads the new one",
     Mode.CONTAIN: "its value is killed and local auth is switched off; the account accepts no key at all any more",
 }
+_LEFT = {
+    State.HELD: "its value is left as it is",
+    State.OPEN: "nothing more is done on its account; where its value is replaced in the vault already, that still ends it",
+}
+"""The tags of the replacement say why it was made: they speak for themselves, and need no case."""
 
 
 @click.command("approve")
@@ -62,7 +67,7 @@ def approve(identity: str, reason: str, by: str | None, yes: bool, common: Commo
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
 @common_options
 def dismiss(identity: str, reason: str, by: str | None, yes: bool, common: Common) -> None:
-    """Do nothing about a case that is held or open. The value stays valid; another report of the same opens it again only with more proof.
+    """Do nothing about a case that is held or open. Another report of the same opens it again only if it proves what was suspected.
 
     \b
     Example:
@@ -75,9 +80,9 @@ def dismiss(identity: str, reason: str, by: str | None, yes: bool, common: Commo
         case = await found(ledger, identity)
         if State.DISMISSED not in TRANSITIONS[case.state]:
             return _too_late(case, common)
-        _ask(f"Dismiss {case.id} ({case.credential}): the value {case.fingerprint[:8]}… is left as it is.", yes, case)
+        _ask(f"Dismiss {case.id} ({case.credential}): {_LEFT[case.state]}.", yes, case)
         decided = await _decide(ledger, case, State.DISMISSED, by, reason, timedelta(0))
-        _say(decided, common, "Nothing more is done about it. To kill the value after all:")
+        _say(decided, common, "Nothing more is done on its account. To kill the value after all:")
         return Exit.DONE
 
     in_ledger(common, errand)
