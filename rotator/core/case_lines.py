@@ -24,10 +24,11 @@ def reported(reports: Sequence[Report], filed: AuditEvent | None) -> Iterator[Li
         told = f"by {source}: {legible(first.source_id, 100)}" + (f" ({legible(first.note, 100)})" if first.note else "")
         line = Line(what=What.REPORTED, at=first.reported_at, told=told, evidence=(f"report {legible(first.id, 64)}",))
         opened_it = filed is not None and not number and not _is_a_persons(filed)
-        yield replace(line, place=filed.seq, rank=-5, written_at=filed.at) if filed and opened_it else line
+        yield replace(line, place=filed.seq, rank=-6, written_at=filed.at) if filed and opened_it else line
         if more:
             again = f"by {source}: {len(more)} more of the same"
-            yield Line(what=What.REPORTED, at=more[0].reported_at, told=again, count=len(more), until=more[-1].reported_at)
+            refs, until = (f"report {legible(more[-1].id, 64)}",), more[-1].reported_at
+            yield Line(what=What.REPORTED, at=more[0].reported_at, told=again, evidence=refs, count=len(more), until=until)
 
 
 def closed_at_sources(closings: Sequence[AuditEvent]) -> Iterator[Line]:
@@ -70,7 +71,7 @@ def _first_filed(case: Incident, reports: Sequence[Report], word: AuditEvent) ->
     said = word.fields
     by_reports = [] if _is_a_persons(word) else reports
     if not by_reports:
-        yield by(word, What.REPORTED, _source(word), rank=-5, at=min(word.at, case.reported_at))
+        yield by(word, What.REPORTED, _source(word), rank=-6, at=min(word.at, case.reported_at))
     yield by(word, What.STORED, f"as {case.id}, to be ended by {said.get('mode', case.mode)}", rank=-4)
     because = next((report.because for report in by_reports if report.because), "")
     yield by(word, What.RECOGNISED, legible(because) or f"as {case.slot or 'a replaced value'} of {case.credential}", rank=-3)

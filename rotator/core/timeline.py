@@ -77,7 +77,7 @@ def _in_order(found: Sequence[Line]) -> tuple[Line, ...]:
     """By place in the chain, then rank. What has no place gets that of the first event that was surely not before it."""
     written = sorted({(line.place, line.written_at) for line in found if line.place is not None and line.written_at is not None})
     placed = [line if line.place is not None else replace(line, place=_place(line.at, written), rank=BEFORE) for line in found]
-    return tuple(sorted(placed, key=lambda line: (line.place, line.rank, line.at, line.what, line.told)))
+    return tuple(sorted(placed, key=lambda line: (line.place, line.rank, line.at, line.count, line.what, line.told)))
 
 
 def _place(at: datetime, written: Sequence[tuple[float, datetime]]) -> float:

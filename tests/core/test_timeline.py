@@ -159,6 +159,12 @@ def test_a_hundred_reports_of_one_source_are_two_lines() -> None:
     assert figures(told).reports == 101
 
 
+def test_the_first_report_stands_before_more_of_the_same_moment() -> None:
+    told = whole(drained(), *(report(number) for number in range(9)), *(report(100 + number, source="gitguardian") for number in range(9)))
+    assert [line.count for line in told.lines[:4]] == [1, 1, 8, 8]
+    assert told.lines[0].told == "by github: o/r#0"
+
+
 def test_a_contained_account_says_so_by_the_step_or_by_the_look() -> None:
     chain = Chain(replace(OPEN, mode=Mode.CONTAIN, contained_at=NOW + 9 * SECOND))
     chain.filed()
