@@ -12,6 +12,7 @@ COMMANDS = {
     "plan": "What would be done next, and why. Changes nothing.",
     "rotate": "Rotate credentials without downtime, to the proof that the old key is dead.",
     "revoke": "Kill a leaked key: replace it, revoke it, prove it dead.",
+    "incidents": "The cases: list and show them, approve or dismiss what waits for a person, write the post-mortem.",
     "serve": "The daemon: keep the fleet rotated, without anyone watching.",
     "waves": "How scheduled rotations go out: a canary first. Stop and resume them.",
     "audit": "The evidence: verify, show or export the audit chain.",
@@ -71,6 +72,7 @@ First:
 A key leaked:
   rotator revoke --leaked-key - --mode cut       paste the key, it is not shown
   rotator revoke NAME --dry-run                  what it would do, and what breaks
+  rotator incidents list                         what is reported, and what waits for a person
 \b
 Exit codes: 0 done, 1 something failed, 2 usage or settings, 3 refused by a guard rail, 4 nothing matched, 5 revoked but not yet proven
 dead. Completion: eval "$(_ROTATOR_COMPLETE=bash_source rotator)", or zsh_source, fish_source."""

@@ -3,6 +3,8 @@
 import asyncio
 import difflib
 import functools
+import getpass
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -140,6 +142,14 @@ def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
         fail(Exit.FAILED, f"Stopped before the next effect: {error}. The same command goes on.")
     except Fault as fault:
         fail(Exit.FAILED, f"{fault.what}{f'; {fault.remedy}' if fault.remedy else ''}")
+
+
+def me() -> str:
+    """The person at this terminal, as well as a machine can tell."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):
+        return f"somebody@{socket.gethostname()}"
 
 
 def chosen(house: "House", names: Sequence[str]) -> "list[Credential]":

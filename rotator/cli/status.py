@@ -8,6 +8,7 @@ import click
 from rotator.cli.look import Seen, see
 from rotator.cli.session import Common, Exit, chosen, common_options, in_house
 from rotator.cli.show import length, print_json, print_table, rfc3339, until
+from rotator.core.incident import State
 from rotator.core.policy import due_at
 from rotator.wiring import House
 
@@ -50,6 +51,7 @@ def row(one: Seen) -> dict[str, Any]:
         "phase": one.decision.phase,
         "because": one.decision.because,
         "incident": next((case.id for case in one.incidents if case.is_open), None),
+        "held": _held(one),
         "dependents": [
             {"name": view.name, "kind": view.kind, "adoption": view.adoption, "seen": view.seen, "because": view.because}
             for view in one.look.snapshot.dependents
@@ -61,13 +63,18 @@ def _due(one: Seen) -> datetime | None:
     return due_at(one.credential.policy, one.current.created) if one.current else None
 
 
+def _held(one: Seen) -> str | None:
+    """A case that waits for a person: nothing is done about it until `rotator incidents approve` or `dismiss`."""
+    return next((case.id for case in one.incidents if case.state is State.HELD), None)
+
+
 def _when_due(one: Seen, now: datetime) -> str:
     due = _due(one)
     return f"OVERDUE {until(due, now)}" if due and due <= now else until(due, now)
 
 
 def _print(seen: list[Seen], now: datetime) -> None:
-    columns = ("credential", "active", "fingerprint", "age", "due", "phase", "incident", "dependents", "because")
+    columns = ("credential", "active", "fingerprint", "age", "due", "phase", "incident", "held", "dependents", "because")
     rows = [
         (
             one.credential.name,
@@ -77,6 +84,7 @@ def _print(seen: list[Seen], now: datetime) -> None:
             _when_due(one, now),
             one.decision.phase,
             next((case.id for case in one.incidents if case.is_open), "–"),
+            _held(one) or "–",
             ", ".join(f"{view.name} {view.adoption}" for view in one.look.snapshot.dependents) or "–",
             one.decision.because,
         )

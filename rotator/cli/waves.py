@@ -1,13 +1,11 @@
 """`rotator waves`: how scheduled rotations go out; to stop them, and to go on."""
 
-import getpass
-import socket
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from rotator.cli.session import Common, Exit, common_options, fail, in_ledger
+from rotator.cli.session import Common, Exit, common_options, fail, in_ledger, me
 from rotator.cli.show import print_json, print_table, rfc3339
 from rotator.core.wave import Wave, resume, stop
 from rotator.engine.gate import change_wave, wave_now
@@ -42,7 +40,7 @@ def stop_(reason: str, by: str | None, common: Common) -> None:
     Example:
       rotator waves stop --reason "release weekend"
     """
-    _change(common, lambda wave, now: stop(wave, by=by or _me(), because=reason, now=now))
+    _change(common, lambda wave, now: stop(wave, by=by or me(), because=reason, now=now))
 
 
 @command.command("resume")
@@ -50,7 +48,7 @@ def stop_(reason: str, by: str | None, common: Common) -> None:
 @common_options
 def resume_(by: str | None, common: Common) -> None:
     """Go on, with a canary first. What failed before is tried again and not counted again."""
-    _change(common, lambda wave, now: resume(wave, by=by or _me(), now=now))
+    _change(common, lambda wave, now: resume(wave, by=by or me(), now=now))
 
 
 def _change(common: Common, change: Callable[[Wave | None, Any], Wave]) -> None:
@@ -101,11 +99,3 @@ def _plain(wave: Wave) -> dict[str, Any]:
         "opened_at": rfc3339(wave.opened_at),
         "stopped": {"by": wave.stop.by, "at": rfc3339(wave.stop.at), "because": wave.stop.because} if wave.stop else None,
     }
-
-
-def _me() -> str:
-    """The person at this terminal, as well as a machine can tell."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):
-        return f"somebody@{socket.gethostname()}"

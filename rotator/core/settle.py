@@ -91,6 +91,7 @@ class Settled:
 
 APPLIED = "done, as a look shows"
 NOT_APPLIED = "not done, as a look shows"
+NOT_KNOWN = "not known; the step repeats harmlessly"
 
 
 def settle_intent(intent: Intent, facts: Facts) -> Settled | None:
@@ -102,7 +103,7 @@ def settle_intent(intent: Intent, facts: Facts) -> Settled | None:
             case Publish.name if intent.fingerprint:
                 return _published(intent.operation, intent.fingerprint, facts)
             case _:
-                return Settled(result="not known; the step repeats harmlessly")
+                return Settled(result=NOT_KNOWN)
     except Needed:
         return None
 

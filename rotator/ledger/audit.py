@@ -7,7 +7,7 @@ nobody waits for a row while holding the head.
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
-from sqlalchemy import insert, select
+from sqlalchemy import and_, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.core.audit import GENESIS, AuditEvent, Verdict, seal_event, verify
@@ -18,7 +18,7 @@ from rotator.ledger.schema import audit, audit_head
 AUDIT_PAGE = 1_000
 
 
-async def say(database: Database, connection: AsyncConnection, event: str, credential: str, fields: Mapping[str, str]) -> None:
+async def say(database: Database, connection: AsyncConnection, event: str, credential: str, fields: Mapping[str, str]) -> AuditEvent:
     """Add one event to the chain, in the transaction of `connection`."""
     last = (await connection.execute(select(audit_head).with_for_update())).mappings().first()
     now = database.now()
@@ -34,6 +34,7 @@ async def say(database: Database, connection: AsyncConnection, event: str, crede
     tip = {"events": sealed.seq, "head": sealed.hash}
     statement = database.upsert(audit_head).values(id=1, **tip)
     await connection.execute(statement.on_conflict_do_update(index_elements=[audit_head.c.id], set_=tip))
+    return sealed
 
 
 class AuditChain:
@@ -82,3 +83,14 @@ class AuditChain:
         """One event that is not part of any other change: a person's act, a fact to be anchored."""
         async with self._database.begin() as connection:
             await say(self._database, connection, event, credential, fields)
+
+    async def record_once(self, event: str, credential: str, fields: Mapping[str, str]) -> tuple[AuditEvent, bool]:
+        """The same, unless the chain says exactly this already: the event, and whether it is new."""
+        written = rows.written({name: str(value) for name, value in fields.items()})
+        same = and_(audit.c.credential == credential, audit.c.event == event, audit.c.fields == written)
+        async with self._database.begin() as connection:
+            await connection.execute(select(audit_head).with_for_update())
+            found = (await connection.execute(select(audit).where(same).order_by(audit.c.seq).limit(1))).mappings().first()
+            if found is not None:
+                return rows.event(found), False
+            return await say(self._database, connection, event, credential, fields), True

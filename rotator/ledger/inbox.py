@@ -105,6 +105,7 @@ class Inbox:
         bench = bench_of("", Rails(opened_last_hour=0, per_hour_max=0, accounts_per_delivery_max=0), frozenset())
         known = await self._known(connection, told, bench.by_account)
         about = {key.fingerprint for key in known}
+        await self._database.alone(connection, about)
         found = await connection.execute(select(incidents).where(incidents.c.fingerprint.in_(about)).with_for_update()) if about else None
         cases = [rows.incident(row) for row in found.mappings()] if found is not None else []
         hour_ago = to_ms(self._database.now() - timedelta(hours=1))

@@ -1,6 +1,7 @@
 """Rows to core types and back. One function a type and direction; times are milliseconds in a row, aware UTC in the core."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -106,8 +107,12 @@ def event(row: RowMapping) -> AuditEvent:
 
 
 def of_event(sealed: AuditEvent) -> dict[str, Any]:
-    fields = json.dumps(dict(sealed.fields), sort_keys=True)
-    return {**asdict(sealed), "at": sealed.at.isoformat(timespec="milliseconds"), "fields": fields}
+    return {**asdict(sealed), "at": sealed.at.isoformat(timespec="milliseconds"), "fields": written(sealed.fields)}
+
+
+def written(fields: Mapping[str, str]) -> str:
+    """An event's fields as the table holds them: the same fields are the same text."""
+    return json.dumps(dict(fields), sort_keys=True)
 
 
 def report(row: RowMapping) -> Report:

@@ -1,0 +1,154 @@
+"""The report of one case for the post-mortem: its facts, in plain types and as JSON. `core/page.py` makes Markdown of them.
+
+The same facts make the same bytes: nothing of the moment in which it is written is in it, so its SHA-256 can be anchored in the audit chain
+and looked up later. It refers to the chain by the last event that it speaks of, whose hash seals every event before.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rotator.core.figures import Length, figures, last_since, unknowns
+from rotator.core.legible import lasted, legible, stamp
+from rotator.core.line import Line, What
+from rotator.core.timeline import Timeline, Told
+
+SOURCES_SHOWN = 20
+"""A hundred reports of one leak are counted by source; so many of them stand there one by one."""
+
+
+def as_json(told: Timeline) -> bytes:
+    """The facts as they are printed for programs."""
+    return (json.dumps(facts(told), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def facts(told: Timeline) -> dict[str, Any]:
+    """Every fact of the report, in plain types. Times are RFC 3339 in UTC; what is not known is null, and `not_known` says why."""
+    case = told.case
+    return {
+        "incident": case.id,
+        "credential": case.credential,
+        "account": case.account,
+        "fingerprint": case.fingerprint,
+        "slot": case.slot,
+        "state": case.state,
+        "mode": case.mode,
+        "reason": case.reason,
+        "note": legible(case.note),
+        "held_because": legible(case.held_because) or None,
+        "deadline": stamp(case.deadline),
+        "summary": summary(told),
+        "figures": _figures(told),
+        "timeline": [_line(line) for line in told.lines],
+        "sources": _sources(told.reports),
+        "evidence": _evidence(told),
+        "not_known": unknowns(told),
+    }
+
+
+def summary(told: Timeline) -> str:
+    """The case in two or three sentences."""
+    case, known = told.case, figures(told)
+    revoked, dead = last_since(told, What.REVOKED), last_since(told, What.DEAD)
+    first = told.first(What.REPORTED)
+    whom = (f" {first.told}" if first else "") + (f" ({known.reports} reports)" if known.reports > 1 else "")
+    what = f"{case.slot} of {case.credential}" if case.slot else f"a replaced value of {case.credential}"
+    said = [f"The value {case.fingerprint} ({what}) was first reported at {stamp(known.reported_at)}{whom}."]
+    said.append(f"It was revoked {_end(revoked, known.exposure)}." if revoked else f"It is {case.state}, and not known to be revoked.")
+    if revoked:
+        said.append(f"It is proven dead {_end(dead, known.time_to_dead)}." if dead else "It is not proven dead.")
+    return " ".join(said)
+
+
+def _end(line: Line | None, length: Length) -> str:
+    assert line is not None
+    told = f", {lasted(length.of)} after the first report" if length.of else ""
+    return f"{'by' if line.at_latest else 'at'} {stamp(line.at)}{told}" + (f" ({length.because})" if length.because else "")
+
+
+# --- the parts ----------------------------------------------------------------------------------------------------------------
+
+
+def _figures(told: Timeline) -> dict[str, Any]:
+    known = figures(told)
+    waited = known.waited_for_a_person
+    return {
+        "reported_at": stamp(known.reported_at),
+        "exposure": _length(known.exposure),
+        "time_to_dead": _length(known.time_to_dead),
+        "waited_for_a_person": _length(waited) if waited else None,
+        "existed_before_report_seconds": known.existed_before.total_seconds() if known.existed_before is not None else None,
+        "reports": known.reports,
+        "calls": known.calls,
+        "mints": known.mints,
+        "probe_rounds": known.probe_rounds,
+    }
+
+
+def _length(length: Length) -> dict[str, Any]:
+    seconds = length.of.total_seconds() if length.of is not None else None
+    return {"seconds": seconds, "at_most": length.at_most, "because": length.because or None}
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "at": stamp(line.at),
+        "what": line.what,
+        "told": line.told,
+        "evidence": list(line.evidence),
+        "count": line.count,
+        "until": _stamp(line.until),
+        "at_latest": line.at_latest,
+    }
+
+
+def _sources(reports: Sequence[Told]) -> dict[str, Any]:
+    return {
+        "total": len(reports),
+        "by_source": dict(sorted(Counter(report.source for report, _, _ in reports).items())),
+        "closed_at_source": dict(sorted(Counter(closing or "open" for _, closing, _ in reports).items())),
+        "shown": [
+            {
+                "report": legible(report.id, 64),
+                "source": report.source,
+                "id": legible(report.source_id, 120),
+                "url": legible(report.url, 200) or None,
+                "reported_at": stamp(report.reported_at),
+                "verdict": report.verdict,
+                "because": legible(report.because),
+                "closing": closing or None,
+                "closing_told": legible(answer) or None,
+            }
+            for report, closing, answer in _shown(reports)
+        ],
+    }
+
+
+def _shown(reports: Sequence[Told]) -> list[Told]:
+    """The first of each source and way of closing before any second one; then the earliest."""
+    firsts = {(one[0].source, one[1]): one for one in reversed(reports)}
+    rest = [one for one in reports if firsts[one[0].source, one[1]] is not one]
+    chosen = [*firsts.values(), *rest][:SOURCES_SHOWN]
+    return sorted(chosen, key=lambda one: (one[0].reported_at, one[0].id))
+
+
+def _evidence(told: Timeline) -> dict[str, Any]:
+    memory, events, last = told.memory, told.evidence.events, told.last_event
+    return {
+        "fingerprint": told.case.fingerprint,
+        "proof": legible(memory.proof) or None if memory else None,
+        "first_401_at": _stamp(memory.first_401_at) if memory else None,
+        "dead_at": _stamp(memory.dead_at) if memory else None,
+        "endpoints": _endpoints(memory.seen) if memory else [],
+        "audit": {"events": [event.seq for event in events], "head": last.hash if last else None, "head_event": last.seq if last else None},
+    }
+
+
+def _endpoints(seen: str) -> list[str]:
+    return [legible(part) for part in seen.split("; ") if part]
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return stamp(at) if at else None
