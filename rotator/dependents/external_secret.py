@@ -1,0 +1,154 @@
+"""A Secret that the External Secrets Operator writes from the vault, and the workloads that run on it.
+
+The operator is made to look now by an annotation (`force-sync`); the value never passes through here. An ExternalSecret that was made once
+(`CreatedOnce`) or that pins a version of the vault never moves, and says so. Then the workloads are restarted as for any Secret.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rotator.core.credential import Dependent
+from rotator.core.faults import Rejected
+from rotator.core.sealed import Fingerprint
+from rotator.core.snapshot import DependentView
+from rotator.dependents import rollouts
+from rotator.dependents.cluster import MERGE, REQUEST_TIMEOUT_S, Cluster, Open, cluster_faults, held, moment, open_cluster
+from rotator.dependents.rollouts import mark_of
+from rotator.dependents.tools import Tools
+from rotator.dependents.views import at, claimed, proven, short, stale
+from rotator.engine.ports import Published
+
+GROUP, PLURAL = "external-secrets.io", "externalsecrets"
+FORCE_SYNC = "force-sync"
+SYNC_PATIENCE = timedelta(minutes=2)
+"""How long a forced sync is held to be under way."""
+WAITED_S, EVERY_S = 10.0, 0.5
+"""How long a delivery waits for the operator, so that the restart comes in the same go."""
+
+
+def kind(tools: Tools) -> "ExternalSecret":
+    return ExternalSecret(tools)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Synced:
+    """What the operator says of itself. `pins` is the version of the vault that the field is held to."""
+
+    target: str
+    annotations: Mapping[str, str]
+    once: bool
+    pins: str
+    refreshed: datetime | None
+    condition: str
+    ready: bool
+
+
+class ExternalSecret:
+    """Fulfils `Kind` for an ExternalSecret."""
+
+    def __init__(self, tools: Tools, opened: Open = open_cluster) -> None:
+        self._tools = tools
+        self._open = opened
+
+    async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
+        said, value = dependent.parameters, published.fingerprint
+        async with self._open(said, self._tools.directory) as cluster:
+            synced = await _read(cluster, dependent)
+            holds = await _held(cluster, dependent, synced.target)
+            refreshed = at(synced.refreshed) if synced.refreshed else "never"
+            seen = f"{synced.condition}, refreshed {refreshed}; Secret {synced.target}: {short(holds) if holds else 'no value'}"
+            if holds != value:
+                return stale(dependent, seen, _trap(synced, published) or _lag(synced), running=holds)
+            found = await rollouts.look(cluster, said["namespace"], said["rollouts"])
+        mark = mark_of(synced.target, said["field"])
+        lagging = [why for one in found if (why := one.lags(mark, value))]
+        if lagging:
+            return stale(dependent, seen, "; ".join(lagging))
+        if not found:
+            because = "the operator has written it; no rollout is named, so nobody says what the pods run on"
+            return claimed(dependent, seen, because, running=value)
+        return proven(dependent, seen, running=value)
+
+    async def deliver(self, dependent: Dependent, published: Published) -> None:
+        said, value = dependent.parameters, published.fingerprint
+        async with self._open(said, self._tools.directory) as cluster:
+            synced = await _read(cluster, dependent)
+            mark = mark_of(synced.target, said["field"])
+            if await _held(cluster, dependent, synced.target) != value:
+                if trap := _trap(synced, published):
+                    raise Rejected(trap, remedy="correct the ExternalSecret, or name another kind of dependent")
+                found = await rollouts.look(cluster, said["namespace"], said["rollouts"])
+                await rollouts.prepare(cluster, said["namespace"], found, synced.target, mark, value)
+                await _force(cluster, dependent, synced)
+                if not await _arrives(cluster, dependent, synced.target, value):
+                    return  # asked again; what is under way is then not started over
+            await rollouts.restart(cluster, said["namespace"], said["rollouts"], synced.target, mark, value)
+
+
+def _trap(synced: _Synced, published: Published) -> str:
+    if synced.once:
+        return "its refreshPolicy is CreatedOnce, so the operator never looks at the vault again"
+    if synced.pins and synced.pins != published.version:
+        return f"it pins version {short(synced.pins)} of the vault (remoteRef.version), which never moves"
+    return ""
+
+
+def _lag(synced: _Synced) -> str:
+    return "the operator has not written it yet" if synced.ready else f"the operator says {synced.condition}"
+
+
+async def _force(cluster: Cluster, dependent: Dependent, synced: _Synced) -> None:
+    """Ask the operator to look now, unless it was asked lately and has not answered."""
+    now = datetime.now(UTC)
+    asked = _asked(synced.annotations.get(FORCE_SYNC, ""))
+    if asked and now - asked < SYNC_PATIENCE and (synced.refreshed is None or synced.refreshed < asked):
+        return
+    said = dependent.parameters
+    change = {"metadata": {"annotations": {FORCE_SYNC: str(int(now.timestamp()))}}}
+    names = (GROUP, said["api_version"], said["namespace"], PLURAL, said["external_secret"])
+    with cluster_faults(f"patch of ExternalSecret {said['external_secret']}", needs="externalsecrets/patch", mutates=True):
+        await cluster.custom.patch_namespaced_custom_object(*names, change, _content_type=MERGE, _request_timeout=REQUEST_TIMEOUT_S)
+
+
+def _asked(said: str) -> datetime | None:
+    return datetime.fromtimestamp(int(said), UTC) if said.isdigit() and len(said) < 12 else None
+
+
+async def _arrives(cluster: Cluster, dependent: Dependent, target: str, value: Fingerprint) -> bool:
+    for _ in range(int(WAITED_S / EVERY_S)):
+        if await _held(cluster, dependent, target) == value:
+            return True
+        await asyncio.sleep(EVERY_S)
+    return False
+
+
+async def _read(cluster: Cluster, dependent: Dependent) -> _Synced:
+    said = dependent.parameters
+    name = said["external_secret"]
+    with cluster_faults(f"ExternalSecret {name} in {said['namespace']}", needs="externalsecrets/get"):
+        names = (GROUP, said["api_version"], said["namespace"], PLURAL, name)
+        found = await cluster.custom.get_namespaced_custom_object(*names, _request_timeout=REQUEST_TIMEOUT_S)
+        return _synced(found, said["field"])
+
+
+def _synced(found: Mapping[str, Any], field: str) -> _Synced:
+    spec, status = found["spec"], found.get("status") or {}
+    ready = next((one for one in status.get("conditions") or [] if one.get("type") == "Ready"), {})
+    source = next((one.get("remoteRef") or {} for one in spec.get("data") or [] if one.get("secretKey") == field), {})
+    return _Synced(
+        target=(spec.get("target") or {}).get("name") or found["metadata"]["name"],
+        annotations=found["metadata"].get("annotations") or {},
+        once=spec.get("refreshPolicy") == "CreatedOnce",
+        pins=str(source.get("version") or ""),
+        refreshed=moment(status.get("refreshTime")),
+        condition=f"Ready={ready.get('status', 'Unknown')}/{ready.get('reason', 'none')}",
+        ready=ready.get("status") == "True",
+    )
+
+
+async def _held(cluster: Cluster, dependent: Dependent, target: str) -> Fingerprint | None:
+    said = dependent.parameters
+    return await held(cluster, said["namespace"], target, said["field"], said["format"])
