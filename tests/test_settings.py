@@ -17,6 +17,7 @@ from rotator.settings import Settings, SettingsError, load, parse, schema
 
 CONFIG = Path(__file__).parent.parent / "config"
 ACCOUNTS = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts"
+SITES = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites"
 CONTRACT = f"""\
 cloud: public
 identity: default
@@ -27,7 +28,7 @@ credentials:
     account: {ACCOUNTS}/chat-prod
     secret: https://kv-prod.vault.azure.net/secrets/chat-prod-key
     cryptoperiod: 7d     # any default can be set here
-    dependents: [{{kind: app-service, site: /subscriptions/s/sites/chat-api, setting: OPENAI_API_KEY}}]
+    dependents: [{{kind: app-service, site: {SITES}/chat-api, setting: OPENAI_API_KEY}}]
 alerts: {{github: {{secret: env:GITHUB_WEBHOOK_SECRET, token: env:GITHUB_TOKEN}}}}
 web: {{host: 127.0.0.1, port: 8080, operator_token: env:ROTATOR_OPERATOR_TOKEN}}
 limits: {{concurrency: 32, compromises_per_hour: 20}}
@@ -77,7 +78,7 @@ def test_the_example_of_the_contract_loads() -> None:
     assert one.secret == Secret(vault="https://kv-prod.vault.azure.net", name="chat-prod-key")
     assert one.policy == Policy(cryptoperiod=timedelta(days=7))
     assert [(each.name, each.kind) for each in one.dependents] == [("app-service-1", "app-service")]
-    assert one.dependents[0].parameters == {"site": "/subscriptions/s/sites/chat-api", "setting": "OPENAI_API_KEY"}
+    assert one.dependents[0].parameters == {"site": f"{SITES}/chat-api", "setting": "OPENAI_API_KEY", "format": "{key}"}
     assert (settings.web.host, settings.web.port, settings.limits.concurrency) == ("127.0.0.1", 8080, 32)
 
 
@@ -254,8 +255,62 @@ def test_the_form_of_a_value_holds_the_key_exactly_once() -> None:
 
 
 def test_dependents_of_one_kind_are_numbered_and_may_be_named() -> None:
-    text = ONE + "    dependents: [{kind: aks}, {kind: aks, name: batch}, {kind: aks}]\n"
-    assert [one.name for one in only(parse(text, "x")).dependents] == ["aks-1", "batch", "aks-3"]
+    site = f"kind: app-service, site: {SITES}/x, setting: KEY"
+    text = ONE + f"    dependents: [{{{site}}}, {{{site}, name: batch}}, {{{site}}}]\n"
+    assert [one.name for one in only(parse(text, "x")).dependents] == ["app-service-1", "batch", "app-service-3"]
+
+
+# --- dependents -------------------------------------------------------------------------------------------------------------
+
+
+def dependents(*written: str) -> str:
+    return ONE + "    dependents:\n" + "".join(f"      - {one}\n" for one in written)
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest_known_one() -> None:
+    assert (
+        error(dependents("{kind: app-servce}")) == "credentials[0].dependents[0].kind (line 6): unknown kind; did you mean 'app-service'?"
+    )
+    assert error(dependents("{kind: zzz}")).startswith(
+        "credentials[0].dependents[0].kind (line 6): unknown kind; known here: app-service, "
+    )
+
+
+def test_everything_wrong_with_a_dependent_is_said_at_once_and_with_its_own_kinds_words() -> None:
+    assert errors(dependents("7", "{name: x}", "{kind: app-service, site: x, seting: KEY}")) == [
+        "credentials[0].dependents[0] (line 6): must be a mapping of names to values",
+        "credentials[0].dependents[1].kind (line 7): is missing",
+        "credentials[0].dependents[2].site (line 8): not a resource id of the form "
+        "/subscriptions/…/resourceGroups/…/providers/Microsoft.Web/sites/NAME[/slots/NAME]",
+        "credentials[0].dependents[2].setting (line 8): is missing",
+        "credentials[0].dependents[2].seting (line 8): unknown key; did you mean 'setting'?",
+    ]
+
+
+def test_resource_ids_compare_without_case_and_a_slot_is_part_of_one() -> None:
+    site = "/SUBSCRIPTIONS/s/resourcegroups/rg/providers/microsoft.web/SITES/x/slots/y"
+    (one,) = only(parse(dependents(f"{{kind: app-service, site: {site}, setting: KEY}}"), "x")).dependents
+    assert one.parameters["site"] == site
+    assert "resource id" in error(dependents(f"{{kind: app-service, site: {site}/, setting: KEY}}"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", ", named_value: a, backend: b, header: c", ", backend: b", ", backend: b, header: c, query: d", ", named_value: a, header: c"],
+)
+def test_an_api_management_dependent_is_one_named_value_or_one_credential_of_a_backend(wrong: str) -> None:
+    service = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/apim"
+    assert error(dependents(f"{{kind: api-management, service: {service}{wrong}}}")).endswith(
+        "needs either named_value, or backend with one of header and query"
+    )
+
+
+def test_a_secure_value_beside_ours_is_a_reference() -> None:
+    group = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerInstance/containerGroups/g"
+    literal = secrets.token_hex(16)
+    found = error(dependents(f"{{kind: container-instance, group: {group}, variable: KEY, secure: {{OTHER: {literal}}}}}"))
+    assert found.startswith("credentials[0].dependents[0].secure.OTHER (line 6): not a reference")
+    assert literal not in found
 
 
 # --- secrets are references -------------------------------------------------------------------------------------------------
@@ -393,7 +448,8 @@ def test_a_credential_that_lacks_everything_is_told_all_of_it() -> None:
 
 
 def test_settings_that_contradict_themselves_are_refused() -> None:
-    text = ONE + "    cryptoperiod: 1d\n    overlap: 24h\n    dependents: [{kind: aks, name: x}, {kind: app-service, name: x}]\n"
+    site = f"{{kind: app-service, site: {SITES}/x, setting: KEY, name: x}}"
+    text = ONE + f"    cryptoperiod: 1d\n    overlap: 24h\n    dependents: [{site}, {site}]\n"
     found = errors(text)
     assert "credentials[0]: overlap is not shorter than cryptoperiod, so no rotation could end before the next" in found
     assert "credentials[0].dependents: two are named 'x'; each needs a `name` of its own" in found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from rotator.sandbox.control_json import account_json, entry_json, fault_json, key_json, settings, version_json, whole
+from rotator.sandbox.control_json import account_json, app_json, entry_json, fault_json, key_json, settings, version_json, whole
 
 if TYPE_CHECKING:
     from rotator.sandbox.server import Sandbox
@@ -45,6 +45,10 @@ def control_application(azure: "Sandbox") -> web.Application:
         web.post("/vaults/{vault}", control.add_vault),
         web.post("/vaults/{vault}/secrets/{name}", control.set_secret),
         web.get("/vaults/{vault}/secrets/{name}", control.secret),
+        web.post("/consumers", control.add_consumer),
+        web.post("/apps", control.add_app),
+        web.get("/apps", control.apps),
+        web.post("/time", control.time),
     ])  # fmt: skip
     return app
 
@@ -131,6 +135,22 @@ class _Control:
     async def secret(self, request: web.Request) -> web.Response:
         versions = self._azure.secret(request.match_info["vault"], request.match_info["name"])
         return web.json_response([version_json(version) for version in versions])
+
+    async def add_consumer(self, request: web.Request) -> web.Response:
+        """{"noun": "site", "name": …, and what it holds}. Answers with its resource id."""
+        return web.json_response({"id": self._azure.add_consumer(**await _content(request)).id}, status=201)
+
+    async def add_app(self, request: web.Request) -> web.Response:
+        """{"name", "account", "consumer": resource id, "path": [setting, secret or field]}."""
+        return web.json_response(app_json(self._azure.add_app(**await _content(request))), status=201)
+
+    async def apps(self, request: web.Request) -> web.Response:
+        return web.json_response([app_json(app) for app in self._azure.apps])
+
+    async def time(self, request: web.Request) -> web.Response:
+        """{"seconds": 86400}: that much later, for platforms and keys."""
+        self._azure.pass_time(float((await _content(request))["seconds"]))
+        return web.Response(status=204)
 
 
 async def _content(request: web.Request) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rotator.sandbox.accounts import Account
+from rotator.sandbox.apps import App
 from rotator.sandbox.faults import Fault
 from rotator.sandbox.journal import Entry
 from rotator.sandbox.keys import Key
@@ -82,6 +83,11 @@ def version_json(version: Version) -> dict[str, Any]:
         "updated": _time(version.updated),
     }
     return {**shown, **times}
+
+
+def app_json(app: App) -> dict[str, Any]:
+    times = {"first_failure": _time(app.first_failure), "last_failure": _time(app.last_failure), "failed_for_s": app.failed_for_s}
+    return {**{name: getattr(app, name) for name in ["name", "account", "consumer", "path", "calls", "failed", "last_status"]}, **times}
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:

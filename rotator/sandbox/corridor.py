@@ -75,16 +75,18 @@ async def _through(call: Call, effect: Effect, surface: Surface, state: State, e
         return await _send(call, surface.error(refused), entry)
     fault = state.faults.strike(call.operation, entry.target)
     if fault is None:
-        return await _send(call, _take_effect(call, effect, surface), entry)
+        return await _send(call, _take_effect(call, effect, surface, state), entry)
     entry.fault = fault.label
     return await _suffer(fault, call, effect, surface, state, entry)
 
 
-def _take_effect(call: Call, effect: Effect, surface: Surface) -> Answer:
+def _take_effect(call: Call, effect: Effect, surface: Surface, state: State) -> Answer:
     try:
-        return effect(call)
+        answer = effect(call)
     except Refused as refused:
         return surface.error(refused)
+    state.happen(call.operation)
+    return answer
 
 
 async def _suffer(fault: Fault, call: Call, effect: Effect, surface: Surface, state: State, entry: Entry) -> web.StreamResponse:
@@ -98,8 +100,8 @@ async def _suffer(fault: Fault, call: Call, effect: Effect, surface: Surface, st
             return await _hang(call, state, fault.seconds)
         case "latency":
             await asyncio.sleep(fault.seconds or 0.0)
-            return await _send(call, _take_effect(call, effect, surface), entry)
-    answer = _take_effect(call, effect, surface)
+            return await _send(call, _take_effect(call, effect, surface, state), entry)
+    answer = _take_effect(call, effect, surface, state)
     match fault.kind:
         case "503-after":
             late = Refused(503, "ServiceUnavailable", "The service is temporarily unavailable.")

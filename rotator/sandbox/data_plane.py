@@ -63,6 +63,13 @@ _BODIES = {
 KINDS = tuple(dict.fromkeys(kind for probe in _PROBES for kind in probe.kinds))
 
 
+def probe_of(kind: str) -> tuple[str, str]:
+    """Method and path (with its query) of a call that an app of this kind of account makes."""
+    probe = next(one for one in _PROBES if kind in one.kinds)
+    path = probe.pattern.replace(r"v1\.0", "v1.0").replace(r"v3\.2", "v3.2").replace("[0-9a-f-]{36}", "0" * 36)
+    return probe.method, path + ("?api-version=2024-10-21" if probe.query else "")
+
+
 class Gateway:
     def __init__(self, state: State, gateway: str) -> None:
         self.name = f"data_plane_{gateway}"

@@ -43,7 +43,7 @@ class Entra:
         self._check(call.names["tenant"], form)
         audience = _audience(form.get("scope", ""))
         lifetime_s = self._state.sessions.token_lifetime_s
-        expires_at = self._state.now() + timedelta(seconds=lifetime_s)
+        expires_at = self._state.wall() + timedelta(seconds=lifetime_s)
         token = Token(audience=audience, tenant=self._state.sessions.tenant, expires_at=expires_at)
         bearer = self._bearer(token)
         self._state.sessions.tokens[bearer] = token
@@ -114,6 +114,6 @@ def check_bearer(state: State, call: Call, audience: str) -> str | None:
     token = state.sessions.tokens.get(bearer)
     if token is None:
         return "unknown"
-    if token.expires_at <= state.now():
+    if token.expires_at <= state.wall():
         return "expired"
     return None if token.audience == audience else "audience"

@@ -1,4 +1,5 @@
-"""Azure Resource Manager for Cognitive Services accounts: read, list, listKeys, regenerateKey, update.
+"""Azure Resource Manager: the gate that every call of the control plane comes through, and Cognitive Services accounts (read, list,
+listKeys, regenerateKey, update); what runs on keys answers in rooms of its own.
 
 Promises: what ARM checks, in ARM's order (token, api-version, throttle, lock, state, body), and its error codes;
 regenerateKey mints anew at every call. Never: creates or deletes an account; that is a person's doing, at the control
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 
 from rotator.sandbox.account_json import resource
 from rotator.sandbox.accounts import PROVIDER, Account
+from rotator.sandbox.consumers import CONSUMERS
 from rotator.sandbox.entra import check_bearer
 from rotator.sandbox.keys import SLOTS
 from rotator.sandbox.state import AUDIENCE, State
@@ -55,6 +57,7 @@ class ResourceManager:
             Route("POST", rf"{_ACCOUNT}/regenerateKey", "RegenerateKey", self.regenerate_key),
             Route("GET", rf"{_OPERATION}Statuses/(?P<id>[^/]+)", "GetOperation", self._updates.status),
             Route("GET", rf"{_OPERATION}Results/(?P<id>[^/]+)", "GetOperation", self._updates.result),
+            *(route for room in CONSUMERS for route in room(state).routes),
         )
 
     def admit(self, call: Call) -> None:
@@ -135,7 +138,8 @@ class ResourceManager:
     def _throttle(self, call: Call) -> None:
         """POST actions count as writes. The remaining tokens are told with every answer."""
         sort = "reads" if call.request.method in _READS else "writes"
-        subscription = call.names.get("subscription", "tenant")
+        named = re.match(_SUBSCRIPTION, call.request.path, re.IGNORECASE)
+        subscription = named["subscription"] if named else "tenant"
         bucket = self._state.bucket(subscription, sort)
         wait_s = bucket.take(self._state.clock())
         if wait_s:

@@ -8,12 +8,15 @@ that a test holds in its hand.
 
 import secrets as entropy
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from rotator.sandbox.account_json import endpoint_names
 from rotator.sandbox.accounts import Account
+from rotator.sandbox.apps import App, Apps
+from rotator.sandbox.consumers import place
 from rotator.sandbox.control import control_application
 from rotator.sandbox.corridor import application
 from rotator.sandbox.data_plane import Gateway
@@ -58,6 +61,7 @@ class Sandbox:
             print(f"sandbox seed {self.seed}", file=sys.stderr)
         self.state = State(self.seed)
         self.ca_file = Path(directory) / "sandbox-ca.pem"
+        self._apps = Apps(state=self.state, ca_file=self.ca_file)
         self._host = host
         self._ports = dict(ports or {})
         self._listeners: dict[str, Listener] = {}
@@ -83,6 +87,7 @@ class Sandbox:
 
     async def stop(self) -> None:
         self.state.stopping = True
+        await self._apps.stop()
         for listener in self._listeners.values():
             await listener.stop()
         self._listeners.clear()
@@ -204,6 +209,15 @@ class Sandbox:
         """Softly: with all its versions, until somebody recovers it."""
         self._vault(vault).secrets[name.lower()].deleted_at = self.state.now()
 
+    def add_consumer(self, noun: str, name: str, **about: Any) -> Any:
+        """Something that runs on a key (`site`, `container_app`, …): what it holds, and its knobs."""
+        return place(self.state, noun, name, about)
+
+    def add_app(self, name: str, account: str, consumer: str, path: Sequence[str] = ()) -> App:
+        """A small app on a consumer, named by its resource id: it calls the account with the key that its platform gives it."""
+        app = App(name=name, account=account, consumer=consumer, path=tuple(path))
+        return self._apps.start(app, self.account(account), self.consumer(consumer))
+
     async def furnish(self, count: int = 12) -> list[dict[str, str]]:
         return await furnish(self, count)
 
@@ -221,6 +235,18 @@ class Sandbox:
         secret = self._vault(vault).secrets.get(name.lower())
         return list(secret.versions) if secret else []
 
+    def consumer(self, id_: str) -> Any:
+        return self.state.consumers[id_.lower()]
+
+    def holds(self, id_: str, *path: str) -> str | None:
+        """The value that a consumer's process has now."""
+        found: str | None = self.consumer(id_).process(self.state, *path)
+        return found
+
+    @property
+    def apps(self) -> list[App]:
+        return list(self._apps.running.values())
+
     @property
     def journal(self) -> list[Entry]:
         return list(self.state.journal.entries)
@@ -232,7 +258,15 @@ class Sandbox:
     def clear_journal(self) -> None:
         self.state.journal.clear()
 
-    # What goes wrong.
+    # What goes wrong, and what goes by.
+
+    def pass_time(self, seconds: float) -> None:
+        """For platforms and keys; tokens go on as they were."""
+        self.state.moved += timedelta(seconds=seconds)
+
+    def meanwhile(self, operation: str, act: Callable[[], object], skip: int = 0) -> None:
+        """Right after the operation took effect (after `skip` others), somebody does this."""
+        self.state.meanwhile.append((operation, skip, act))
 
     def fault(
         self,

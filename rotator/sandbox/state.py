@@ -7,8 +7,9 @@ the one seed, so that asking for one more key does not change the next fault. Ne
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import TypeVar
 from uuid import UUID
 
 from rotator.sandbox.accounts import Account
@@ -17,11 +18,15 @@ from rotator.sandbox.journal import Journal
 from rotator.sandbox.keys import Key
 from rotator.sandbox.throttle import Bucket
 from rotator.sandbox.versions import Vault
+from rotator.sandbox.wire import Refused
 
 # Names that resolve nowhere: a token for them is of no use outside, and nobody can mistake them for Azure's.
 AUDIENCE = "https://management.sandbox.invalid"
 VAULT_RESOURCE = "https://vault.sandbox.invalid"
 DATA_PLANE_RESOURCE = "https://cognitiveservices.sandbox.invalid"
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +85,10 @@ class State:
         self.sessions = Sessions(tenant=self._identity(), client=self._identity(), client_secret=self._phrase())
         self.accounts: dict[str, Account] = {}
         self.vaults: dict[str, Vault] = {}
+        # What runs on keys, by resource id in lower case.
+        self.consumers: dict[str, object] = {}
+        # What somebody else does right after an operation took effect: (operation, how many to let by, what).
+        self.meanwhile: list[tuple[str, int, Callable[[], object]]] = []
         self.operations: dict[str, Operation] = {}
         self.limits = Limits()
         self.buckets: dict[tuple[str, str], Bucket] = {}
@@ -89,10 +98,33 @@ class State:
         self.update_takes_s = 0.0
         self.poll_after_s = 0
         self.stopping = False
+        self.moved = timedelta(0)
         self._connections = 0
 
     def now(self) -> datetime:
+        """The time that platforms and keys live in, which a test may move on."""
+        return self.wall() + self.moved
+
+    def wall(self) -> datetime:
+        """The time of tokens: a client judges by its own clock whether to ask for another."""
         return datetime.fromtimestamp(self.clock(), UTC)
+
+    def find(self, id_: str, noun: type[T]) -> T:
+        """What is there under a resource id. Raises Refused (404) where nothing of the kind is."""
+        found = self.consumers.get(id_.lower())
+        if not isinstance(found, noun):
+            raise Refused(404, "ResourceNotFound", f"The Resource '{id_}' was not found.")
+        return found
+
+    def happen(self, operation: str) -> None:
+        """Let happen what was to happen right after this operation."""
+        for number, (wanted, skip, act) in enumerate(self.meanwhile):
+            if wanted == operation and skip:
+                self.meanwhile[number] = (wanted, skip - 1, act)
+            elif wanted == operation:
+                del self.meanwhile[number]
+                act()
+                return
 
     def guid(self) -> str:
         return str(UUID(int=self._request_random.getrandbits(128), version=4))
