@@ -26,8 +26,8 @@ from rotator.dependents.https import pause
 from rotator.dependents.views import fingerprint_in
 
 REQUEST_TIMEOUT_S = 15
-MERGE = "application/merge-patch+json"
-"""Touches the fields that it names and no other."""
+MERGE: dict[str, Any] = {"_content_type": "application/merge-patch+json", "_request_timeout": REQUEST_TIMEOUT_S}
+"""A patch that touches the fields it names and no other. The client takes both words, and its type stubs know only one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +52,15 @@ async def open_cluster(parameters: Mapping[str, Any], directory: Path) -> AsyncI
     """
     logging.getLogger("kubernetes_asyncio.client.rest").setLevel(logging.INFO)  # at DEBUG it writes whole answers: Secrets
     async with ApiClient(configuration=await _configuration(parameters, directory)) as client:
-        apis = {"core": CoreV1Api(client), "apps": AppsV1Api(client), "custom": CustomObjectsApi(client)}
-        yield Cluster(**apis, plain=client.sanitize_for_serialization)
+        core, apps, custom = CoreV1Api(client), AppsV1Api(client), CustomObjectsApi(client)
+        yield Cluster(core=core, apps=apps, custom=custom, plain=client.sanitize_for_serialization)
 
 
 async def _configuration(parameters: Mapping[str, Any], directory: Path) -> Configuration:
     where, found = parameters.get("kubeconfig"), Configuration()
     try:
         if where is None:
-            config.load_incluster_config(client_configuration=found)
+            config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
         else:
             path = str(directory / Path(where).expanduser())
             await config.load_kube_config(path, parameters.get("context"), client_configuration=found, persist_config=False)

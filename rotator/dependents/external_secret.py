@@ -110,7 +110,7 @@ async def _force(cluster: Cluster, dependent: Dependent, synced: _Synced) -> Non
     change = {"metadata": {"annotations": {FORCE_SYNC: str(int(now.timestamp()))}}}
     names = (GROUP, said["api_version"], said["namespace"], PLURAL, said["external_secret"])
     with cluster_faults(f"patch of ExternalSecret {said['external_secret']}", needs="externalsecrets/patch", mutates=True):
-        await cluster.custom.patch_namespaced_custom_object(*names, change, _content_type=MERGE, _request_timeout=REQUEST_TIMEOUT_S)
+        await cluster.custom.patch_namespaced_custom_object(*names, change, **MERGE)
 
 
 def _asked(said: str) -> datetime | None:
@@ -136,7 +136,7 @@ async def _read(cluster: Cluster, dependent: Dependent) -> _Synced:
 
 def _synced(found: Mapping[str, Any], field: str) -> _Synced:
     spec, status = found["spec"], found.get("status") or {}
-    ready = next((one for one in status.get("conditions") or [] if one.get("type") == "Ready"), {})
+    ready: Mapping[str, Any] = next((one for one in status.get("conditions") or [] if one.get("type") == "Ready"), {})
     source = next((one.get("remoteRef") or {} for one in spec.get("data") or [] if one.get("secretKey") == field), {})
     return _Synced(
         target=(spec.get("target") or {}).get("name") or found["metadata"]["name"],

@@ -14,7 +14,7 @@ from rotator.core.faults import Conflict, Rejected
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import DependentView
 from rotator.dependents import rollouts
-from rotator.dependents.cluster import MERGE, REQUEST_TIMEOUT_S, Cluster, Open, cluster_faults, open_cluster, read_secret, text_of
+from rotator.dependents.cluster import MERGE, Cluster, Open, cluster_faults, open_cluster, read_secret, text_of
 from rotator.dependents.rollouts import Reads, Rollout, mark_of
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import claimed, filled, fingerprint_in, proven, short, stale
@@ -88,7 +88,7 @@ class KubernetesSecret:
             "data": {field: base64.b64encode(text.reveal().encode()).decode()},
         }
         with cluster_faults(f"patch of Secret {name} in {namespace}", needs="secrets/patch", mutates=True):
-            await cluster.core.patch_namespaced_secret(name, namespace, change, _content_type=MERGE, _request_timeout=REQUEST_TIMEOUT_S)
+            await cluster.core.patch_namespaced_secret(name, namespace, change, **MERGE)
         return True
 
 

@@ -154,7 +154,7 @@ async def _patch(cluster: Cluster, namespace: str, name: str, change: Mapping[st
     kind, _, plain = name.partition("/")
     with cluster_faults(f"patch of {name} in {namespace}", needs=f"{kind}s/patch", mutates=True):
         patch = getattr(cluster.apps, f"patch_namespaced_{_resource(kind)}")
-        await patch(plain, namespace, change, _content_type=MERGE, _request_timeout=REQUEST_TIMEOUT_S)
+        await patch(plain, namespace, change, **MERGE)
 
 
 def _resource(kind: str) -> str:

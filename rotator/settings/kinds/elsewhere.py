@@ -1,7 +1,7 @@
 """The kinds that do not live behind Azure Resource Manager."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -46,7 +46,7 @@ Text = Annotated[str, *_word(r"^[^\x00-\x1f]{1,256}$", "must be a text of one li
 Argument = Annotated[str, *_word(r"^[^\x00]{1,4096}$", "must be a text")]
 
 FORMAT = Field(default=MARK, description="How the key stands in the value: by default alone, whatever form the vault's secret has.")
-ROLLOUTS = Field(default=[], description="What is restarted once for each value, and seen through to its last pod.", max_length=50)
+ROLLOUTS: Any = Field(default=[], description="What is restarted once for each value, and seen through to its last pod.", max_length=50)
 
 
 class _InCluster(DependentSettings):
