@@ -1,7 +1,7 @@
 """What runs on a key. One file a kind; each fulfils the engine's `Kind`, and none knows another.
 
-What is said of a kind (parameters, permissions, how it moves, how that is proven) stands in `rotator.settings.kinds`. Its room here offers
-`kind(tools) -> Kind` and is imported only where a credential has a dependent of that kind: an SDK that nobody needs costs nothing.
+What is said of a kind (parameters, permissions, how it moves, how that is proven) stands in `rotator.settings.kinds`. Its room here
+offers `kind(tools) -> Kind` and is imported only where a credential has a dependent of that kind: an SDK that nobody needs costs nothing.
 """
 
 import importlib

@@ -14,7 +14,7 @@ _STORED = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 _ENTITY = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,255}$"
 _HEADER = r"^[A-Za-z0-9_-]{1,255}$"
 _FIELD = r"^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_-]+)*$"
-_SECURE = r"^(registry/[^/]+|volume/[^/]+(/[^/]+)?|[^/]+/[A-Za-z_][A-Za-z0-9_.-]*|[A-Za-z_][A-Za-z0-9_.-]*)$"
+_SECURE = r"^(registry/[^/]+|workspace/[^/]+|volume/[^/]+(/[^/]+)?|[^/]+/[A-Za-z_][A-Za-z0-9_.-]*|[A-Za-z_][A-Za-z0-9_.-]*)$"
 
 
 def _word(form: str, hint: str) -> tuple[object, object]:
@@ -26,7 +26,9 @@ SecretName = Annotated[str, *_word(_STORED, "not the name of a Container Apps se
 Entity = Annotated[str, *_word(_ENTITY, "not a name: letters, digits, '_' and '-'")]
 HeaderName = Annotated[str, *_word(_HEADER, "not the name of a header or of a query parameter")]
 FieldPath = Annotated[str, *_word(_FIELD, "not a path in the linked service's typeProperties, like key or authHeaders.api-key")]
-SecureName = Annotated[str, *_word(_SECURE, "not VARIABLE, CONTAINER/VARIABLE, registry/SERVER, volume/NAME or volume/NAME/FILE")]
+SecureName = Annotated[
+    str, *_word(_SECURE, "not VARIABLE, CONTAINER/VARIABLE, registry/SERVER, volume/NAME, volume/NAME/FILE or workspace/ID")
+]
 
 FORMAT = Field(default=MARK, description="How the key stands in a plain value: by default alone, whatever form the vault's secret has.")
 
@@ -230,7 +232,6 @@ ON_ARM = (
             Permission(action=f"{_ML}/write", at="connection"),
         ),
         module="machine_learning_connection",
-        extra="machine-learning",
     ),
     Declaration(
         parameters=DataFactory,

@@ -1,0 +1,36 @@
+"""Plain calls of Azure Resource Manager, for what no SDK with an asynchronous client has: one transport, one credential."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core.pipeline.policies import HeadersPolicy, RequestIdPolicy, UserAgentPolicy
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import AsyncARMPipelineClient
+from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
+
+from rotator.azure.connection import Azure
+
+
+class ResourceManager:
+    """One call at a time, never again by itself: no retry, no redirect. Raises what the SDKs raise, so `faults` translates it."""
+
+    def __init__(self, azure: Azure) -> None:
+        base = azure.cloud.resource_manager.rstrip("/")
+        policies = [
+            RequestIdPolicy(),
+            HeadersPolicy(),
+            UserAgentPolicy(sdk_moniker="rotator"),
+            AsyncARMChallengeAuthenticationPolicy(azure.credential, azure.arm_scope),
+        ]
+        self._base = base
+        self._client: Any = AsyncARMPipelineClient(base_url=base, policies=policies, transport=azure.transport)
+
+    async def call(self, method: str, resource: str, api_version: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The answer's JSON, which is an object. `resource` is an id, with an action behind it or not."""
+        request = HttpRequest(method, self._base + resource, params={"api-version": api_version}, json=body)
+        response = await self._client.send_request(request)
+        response.raise_for_status()
+        found = response.json() if response.content else {}
+        if not isinstance(found, dict):
+            raise TypeError("not an object")
+        return found

@@ -1,0 +1,192 @@
+"""Azure Container Instances: one environment variable of a group's containers.
+
+A group is written as a whole, and Azure gives back no secure value of it: every one has to be supplied again (`secure:` in the settings),
+or nothing is written. Beside the value stands a mark in the group's tags: the fingerprint, and when the containers had begun before the
+write; so adoption needs no clock. What a person writes over it takes the mark away, or leaves it where the value was not touched.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from azure.mgmt.containerinstance.aio import ContainerInstanceManagementClient
+
+from rotator.azure import faults
+from rotator.core.credential import Dependent
+from rotator.core.faults import Conflict, Missing, Rejected
+from rotator.core.sealed import Sealed
+from rotator.core.snapshot import Adoption, DependentView
+from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, filled, inside, resource, seen, view
+from rotator.dependents.tools import Tools
+from rotator.engine.ports import Kind, Published
+
+_ACTIONS = "Microsoft.ContainerInstance/containerGroups"
+_SHOWN_ONLY = ("id", "name", "type", "etag", "systemData")
+_SETTLED = frozenset({"Succeeded", "Failed", "Canceled", "Stopped"})
+Group = dict[str, Any]
+
+
+def kind(tools: Tools) -> Kind:
+    return ContainerInstance(tools)
+
+
+class ContainerInstance:
+    """Fulfils `Kind`."""
+
+    def __init__(self, tools: Tools, client: Callable[..., ContainerInstanceManagementClient] = ContainerInstanceManagementClient) -> None:
+        self._tools = tools
+        self._clients = Clients(tools.azure, client)
+
+    async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
+        return await seen(dependent, self._look(dependent, published))
+
+    async def deliver(self, dependent: Dependent, published: Published) -> None:
+        """Write the group with the new value. Raises Rejected, naming them, where other secure values are not supplied."""
+        place = resource(dependent.parameters["group"])
+        for _ in range(ATTEMPTS):
+            group = await self._group(place)
+            if _is_delivered(group, dependent, published):
+                return
+            wish = await self._filled(group, dependent, published)
+            if _written(await self._group(place)) != _written(group):
+                continue
+            await self._put(place, wish)
+            if not _is_delivered(await self._group(place), dependent, published):
+                raise Conflict(f"container group {place.name} was written by somebody else meanwhile")
+            return
+        raise Conflict(f"container group {place.name} keeps changing while it is written", remedy="look at who else deploys it")
+
+    async def _look(self, dependent: Dependent, published: Published) -> DependentView:
+        place = resource(dependent.parameters["group"])
+        group = await self._group(place)
+        mine = list(_own(group, dependent, place))
+        fingerprint, _, before = str(_tags(group).get(_mark(dependent), "")).partition(" ")
+        saw = f"fingerprint {fingerprint[:SHOWN]}" if fingerprint else ""
+        if any("value" in one and inside(dependent, one["value"]) != published.fingerprint for _, one in mine):
+            return view(dependent, Adoption.STALE, saw, f"variable {dependent.parameters['variable']} holds another value")
+        if fingerprint != published.fingerprint:
+            return view(dependent, Adoption.STALE, saw, "rotator's mark on the group is not of the published value")
+        states = [_state(container) for container, _ in mine]
+        waits = [state for state, started in states if state != "Running" or started <= before]
+        if waits or group["properties"].get("provisioningState") not in _SETTLED:
+            return view(dependent, Adoption.STALE, f"{saw}, {', '.join(waits) or 'Pending'}", "the containers have not started again yet")
+        started = min(started for _, started in states)
+        return view(dependent, Adoption.PROVEN, f"{saw}, Running since {started}", running=published.fingerprint)
+
+    async def _filled(self, group: Group, dependent: Dependent, published: Published) -> Group:
+        """The group as it is to be, with every value that Azure did not give back."""
+        wish, supplied = _written(group), dict(dependent.parameters["secure"])
+        place = resource(dependent.parameters["group"])
+        missing: list[str] = []
+        for _, variable in _own(wish, dependent, place):
+            field = "value" if "value" in variable else "secureValue"
+            variable[field] = filled(dependent, published, variable.get("value")).reveal()
+        for names, put in _secure(wish):
+            reference = next((supplied[name] for name in names if name in supplied), None)
+            if reference is None:
+                missing.append(names[0])
+            elif not missing:
+                put((await self._tools.secret(reference)).reveal())
+        if missing:
+            raise Rejected(
+                f"container group {place.name} has values that Azure does not give back, and a write would lose: {', '.join(missing)}",
+                remedy="name each in the dependent's `secure:`, by reference",
+            )
+        before = max((started for _, started in map(_state, group["properties"]["containers"])), default="")
+        wish["tags"] = {**_tags(wish), _mark(dependent): f"{published.fingerprint} {before}".strip()}
+        return wish
+
+    async def _group(self, place: Resource) -> Group:
+        """The JSON itself: the SDK's models would drop what they do not know, and a write would lose it."""
+        with faults(f"container group {place.name}", needs=f"{_ACTIONS}/read"):
+            groups: Any = self._clients.at(place).container_groups
+            found: Group = await groups.get(place.group, place.name, cls=lambda answer, _, __: answer.http_response.json())
+            if not isinstance(found["properties"]["containers"], list):
+                raise TypeError("no containers")
+            return found
+
+    async def _put(self, place: Resource, wish: Group) -> None:
+        with faults(f"write of container group {place.name}", mutates=True, needs=f"{_ACTIONS}/write"):
+            groups: Any = self._clients.at(place).container_groups
+            body = json.dumps(wish).encode()
+            await groups.begin_create_or_update(place.group, place.name, body, content_type="application/json", polling=False)
+
+
+def _is_delivered(group: Group, dependent: Dependent, published: Published) -> bool:
+    """By the mark, and by what of the value can be seen; whether it runs yet is for the look."""
+    place = resource(dependent.parameters["group"])
+    plain = [
+        Sealed(one["value"]) == filled(dependent, published, one["value"]) for _, one in _own(group, dependent, place) if "value" in one
+    ]
+    return str(_tags(group).get(_mark(dependent), "")).split(" ")[0] == published.fingerprint and all(plain)
+
+
+def _mark(dependent: Dependent) -> str:
+    container = dependent.parameters["container"]
+    return "-".join(filter(None, (MARK, container, dependent.parameters["variable"])))
+
+
+def _tags(group: Group) -> dict[str, str]:
+    return group.get("tags") or {}
+
+
+def _own(group: Group, dependent: Dependent, place: Resource) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each container that has the variable, and the variable in it. Raises Missing where none has."""
+    name, only = dependent.parameters["variable"], dependent.parameters["container"]
+    found = [(container, one) for container, one in _variables(group) if one["name"] == name and only in (None, container["name"])]
+    if not found:
+        where = f"container {only} of {place.name}" if only else f"container group {place.name}"
+        raise Missing(f"{where} has no variable {name}", remedy="correct `variable:` and `container:`, or make it once by hand")
+    yield from found
+
+
+def _variables(group: Group) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    properties = group["properties"]
+    for container in [*properties["containers"], *(properties.get("initContainers") or [])]:
+        for variable in container["properties"].get("environmentVariables") or []:
+            yield container, variable
+
+
+def _secure(group: Group) -> Iterator[tuple[tuple[str, ...], Callable[[str], None]]]:
+    """Every place whose value Azure keeps to itself: the names it may have in `secure:`, and how it is filled."""
+    properties = group["properties"]
+    for container, variable in _variables(group):
+        if "value" not in variable and "secureValue" not in variable:
+            yield (f"{container['name']}/{variable['name']}", variable["name"]), _into(variable, "secureValue")
+    for registry in properties.get("imageRegistryCredentials") or []:
+        if registry.get("username"):
+            yield (f"registry/{registry['server']}",), _into(registry, "password")
+    for volume in properties.get("volumes") or []:
+        if volume.get("azureFile"):
+            yield (f"volume/{volume['name']}",), _into(volume["azureFile"], "storageAccountKey")
+        for file in volume.get("secret") or ({} if volume.get("secret") is None else {"FILE": ""}):
+            yield (f"volume/{volume['name']}/{file}",), _into(volume["secret"], file)
+    logs = (properties.get("diagnostics") or {}).get("logAnalytics")
+    if logs:
+        yield (f"workspace/{logs.get('workspaceId', '')}",), _into(logs, "workspaceKey")
+    for extension in properties.get("extensions") or []:
+        yield (f"extension/{extension.get('name', '')}",), _into(extension, "protectedSettings")
+
+
+def _into(place: dict[str, Any], field: str) -> Callable[[str], None]:
+    return lambda value: place.__setitem__(field, value)
+
+
+def _written(group: Group) -> Group:
+    """The group without what Azure only shows."""
+    wish = {name: value for name, value in copy.deepcopy(group).items() if name not in _SHOWN_ONLY}
+    properties = wish["properties"]
+    for name in ("provisioningState", "instanceView"):
+        properties.pop(name, None)
+    if properties.get("ipAddress"):
+        properties["ipAddress"].pop("fqdn", None)
+    for container in [*properties["containers"], *(properties.get("initContainers") or [])]:
+        container["properties"].pop("instanceView", None)
+    return wish
+
+
+def _state(container: dict[str, Any]) -> tuple[str, str]:
+    """What a container does now and since when, as Azure says it; times of one form compare as text."""
+    current = (container["properties"].get("instanceView") or {}).get("currentState") or {}
+    return str(current.get("state", "Waiting")), str(current.get("startTime", ""))
