@@ -11,6 +11,7 @@ from typing import Any
 from azure.appconfiguration import ConfigurationSetting, SecretReferenceConfigurationSetting
 from azure.appconfiguration.aio import AzureAppConfigurationClient
 from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError
 
 from rotator.azure import faults
 from rotator.core.credential import Dependent, Secret
@@ -107,6 +108,8 @@ async def _done_over(write: Callable[[], Any]) -> Any:
         try:
             return await write()
         except Conflict as conflict:
+            if not isinstance(conflict.__cause__, ResourceModifiedError):
+                raise
             changed = conflict
     raise changed
 

@@ -72,10 +72,10 @@ class AzureDevOps:
             if await self._read(said) != before:
                 continue  # somebody writes at this moment: begin again with what they wrote
             await self._write(said, wanted)
-            after = await self._read(said)
-            if _comparable(after, said) == _comparable(wanted, said):
-                return
-        raise Conflict(f"{_what(said)}: somebody else writes it at the same time")
+            if _comparable(await self._read(said), said) != _comparable(wanted, said):
+                raise Conflict(f"{_what(said)}: somebody else wrote it in the same moment")
+            return
+        raise Conflict(f"{_what(said)}: somebody else keeps writing it")
 
     async def _read(self, said: Mapping[str, Any]) -> dict[str, Any]:
         if said["connection"] is None and not str(said["variable_group"]).isdigit():

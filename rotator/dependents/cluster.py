@@ -23,37 +23,48 @@ from rotator.azure.answers import lost
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
 from rotator.core.sealed import Fingerprint
 from rotator.dependents.https import pause
+from rotator.dependents.tools import Tools
 from rotator.dependents.views import fingerprint_in
 
-REQUEST_TIMEOUT_S = 15
-MERGE: dict[str, Any] = {"_content_type": "application/merge-patch+json", "_request_timeout": REQUEST_TIMEOUT_S}
-"""A patch that touches the fields it names and no other. The client takes both words, and its type stubs know only one."""
+MERGE = "application/merge-patch+json"
+"""A patch that touches the fields it names and no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The three APIs that the kinds need. `plain` turns a model of the client into JSON's own types."""
+    """The three APIs that the kinds need. `plain` turns a model of the client into JSON's own types; `timeout` is that of every call."""
 
     core: CoreV1Api
     apps: AppsV1Api
     custom: CustomObjectsApi
     plain: Callable[[Any], Any]
+    timeout: aiohttp.ClientTimeout
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        return {"_request_timeout": self.timeout}
+
+    @property
+    def merging(self) -> dict[str, Any]:
+        """The client takes `_content_type`, and its type stubs do not know it."""
+        return {"_request_timeout": self.timeout, "_content_type": MERGE}
 
 
-Open = Callable[[Mapping[str, Any], Path], AbstractAsyncContextManager[Cluster]]
+Open = Callable[[Mapping[str, Any], Tools], AbstractAsyncContextManager[Cluster]]
 
 
 @contextlib.asynccontextmanager
-async def open_cluster(parameters: Mapping[str, Any], directory: Path) -> AsyncIterator[Cluster]:
+async def open_cluster(parameters: Mapping[str, Any], tools: Tools) -> AsyncIterator[Cluster]:
     """The cluster that `kubeconfig` and `context` name; without a kubeconfig, the one that this pod runs in.
 
     Raises:
         Rejected: the kubeconfig cannot be used, or this is no pod.
     """
     logging.getLogger("kubernetes_asyncio.client.rest").setLevel(logging.INFO)  # at DEBUG it writes whole answers: Secrets
-    async with ApiClient(configuration=await _configuration(parameters, directory)) as client:
+    async with ApiClient(configuration=await _configuration(parameters, tools.directory)) as client:
         core, apps, custom = CoreV1Api(client), AppsV1Api(client), CustomObjectsApi(client)
-        yield Cluster(core=core, apps=apps, custom=custom, plain=client.sanitize_for_serialization)
+        timeout = tools.azure.probes.timeout
+        yield Cluster(core=core, apps=apps, custom=custom, plain=client.sanitize_for_serialization, timeout=timeout)
 
 
 async def _configuration(parameters: Mapping[str, Any], directory: Path) -> Configuration:
@@ -129,7 +140,7 @@ def is_recent(said: object, within: timedelta) -> bool:
 
 async def read_secret(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
     with cluster_faults(f"Secret {name} in {namespace}", needs="secrets/get"):
-        found = await cluster.core.read_namespaced_secret(name, namespace, _request_timeout=REQUEST_TIMEOUT_S)
+        found = await cluster.core.read_namespaced_secret(name, namespace, **cluster.reading)
         plain: dict[str, Any] = cluster.plain(found)
         return plain
 

@@ -18,7 +18,7 @@ from typing import Any
 from rotator.core.credential import Dependent
 from rotator.core.faults import Ambiguous, Denied, Rejected, Transient
 from rotator.core.sealed import Fingerprint
-from rotator.core.snapshot import DependentView
+from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import at, claimed, filled, proven, short, stale
 from rotator.engine.ports import Published
@@ -64,6 +64,8 @@ class Command:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         said = dependent.parameters
+        if (await self.adoption(dependent, published)).adoption is not Adoption.STALE:
+            return
         text = filled(published.value, said["format"], None).reveal().encode()
         ended = await self._run(said["command"], said["timeout"], dependent, published, text)
         if ended.code == TEMPORARY_FAILURE:

@@ -15,7 +15,7 @@ from rotator.core.faults import Rejected
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import DependentView
 from rotator.dependents import rollouts
-from rotator.dependents.cluster import MERGE, REQUEST_TIMEOUT_S, Cluster, Open, cluster_faults, held, moment, open_cluster
+from rotator.dependents.cluster import Cluster, Open, cluster_faults, held, moment, open_cluster
 from rotator.dependents.rollouts import mark_of
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import at, claimed, proven, short, stale
@@ -55,7 +55,7 @@ class ExternalSecret:
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         said, value = dependent.parameters, published.fingerprint
-        async with self._open(said, self._tools.directory) as cluster:
+        async with self._open(said, self._tools) as cluster:
             synced = await _read(cluster, dependent)
             holds = await _held(cluster, dependent, synced.target)
             refreshed = at(synced.refreshed) if synced.refreshed else "never"
@@ -74,7 +74,7 @@ class ExternalSecret:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         said, value = dependent.parameters, published.fingerprint
-        async with self._open(said, self._tools.directory) as cluster:
+        async with self._open(said, self._tools) as cluster:
             synced = await _read(cluster, dependent)
             mark = mark_of(synced.target, said["field"])
             if await _held(cluster, dependent, synced.target) != value:
@@ -110,7 +110,7 @@ async def _force(cluster: Cluster, dependent: Dependent, synced: _Synced) -> Non
     change = {"metadata": {"annotations": {FORCE_SYNC: str(int(now.timestamp()))}}}
     names = (GROUP, said["api_version"], said["namespace"], PLURAL, said["external_secret"])
     with cluster_faults(f"patch of ExternalSecret {said['external_secret']}", needs="externalsecrets/patch", mutates=True):
-        await cluster.custom.patch_namespaced_custom_object(*names, change, **MERGE)
+        await cluster.custom.patch_namespaced_custom_object(*names, change, **cluster.merging)
 
 
 def _asked(said: str) -> datetime | None:
@@ -130,7 +130,7 @@ async def _read(cluster: Cluster, dependent: Dependent) -> _Synced:
     name = said["external_secret"]
     with cluster_faults(f"ExternalSecret {name} in {said['namespace']}", needs="externalsecrets/get"):
         names = (GROUP, said["api_version"], said["namespace"], PLURAL, name)
-        found = await cluster.custom.get_namespaced_custom_object(*names, _request_timeout=REQUEST_TIMEOUT_S)
+        found = await cluster.custom.get_namespaced_custom_object(*names, **cluster.reading)
         return _synced(found, said["field"])
 
 

@@ -18,7 +18,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PublicKey, SealedBox
 
 from rotator.core.credential import Dependent
-from rotator.core.faults import Missing, Rejected, Transient
+from rotator.core.faults import Rejected, Transient
 from rotator.core.snapshot import DependentView
 from rotator.dependents.https import Reply, Request, call, mapping
 from rotator.dependents.tools import Tools
@@ -51,20 +51,19 @@ class GitHubSecret:
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         said = dependent.parameters
-        try:
-            found = await self._secret(said)
-        except Missing:
-            return stale(dependent, "not there", f"there is no secret {said['secret']} yet, or the token may not see it")
-        updated = _time(found)
+        updated = _time(await self._secret(said))
         seen = f"written {at(updated)}"
-        if updated < _whole(published.since) + _SECOND:  # in the same second, it may have been the value before
+        if not _is_after(updated, published):
             return stale(dependent, seen, f"it was last written before version {published.version[:8]}… was published")
         return claimed(dependent, seen, "it was written after this version was published; GitHub gives no value back to compare")
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """A PUT is idempotent, and is sent later than the second of the publish, so that its time tells it from a delivery before."""
         said = dependent.parameters
-        await asyncio.sleep(min(max((_whole(published.since) + _SECOND - datetime.now(UTC)).total_seconds(), 0), 1))
+        if _is_after(_time(await self._secret(said)), published):
+            return
+        left = _whole(published.since) + _SECOND - datetime.now(UTC)
+        await asyncio.sleep(left.total_seconds() if timedelta(0) < left <= _SECOND else 0)
         key = await self._public_key(said)
         sealed = _seal(key, filled(published.value, said["format"], None).reveal())
         body = {"encrypted_value": sealed, "key_id": str(key["key_id"]), **await self._scope(said)}
@@ -74,11 +73,7 @@ class GitHubSecret:
         """What an organisation's secret would lose if it were not sent again. Read last, so that a change meanwhile is least likely."""
         if said["organisation"] is None:
             return {}
-        try:
-            visibility = (await self._secret(said)).get("visibility")
-        except Missing:
-            remedy = "make it once in GitHub, with the repositories that may use it"
-            raise Missing(f"secret {said['secret']} of {said['organisation']}: not there", remedy=remedy) from None
+        visibility = (await self._secret(said)).get("visibility")
         if visibility != "selected":
             return {"visibility": visibility}
         return {"visibility": visibility, "selected_repository_ids": await self._repositories(said)}
@@ -122,7 +117,7 @@ class GitHubSecret:
             headers={**headers, "Content-Type": "application/json"} if body is not None else headers,
             body=json.dumps(body).encode() if body is not None else None,
             needs=place.needs,
-            missing=f"it is not there, or the token may not see it: grant {place.needs}",
+            missing=f"make it once in GitHub; if it is there, the token may not see it: grant {place.needs}",
             mutates=method != "GET",
         )
         return request, await call(self._tools.azure.probes, request)
@@ -160,6 +155,11 @@ def _time(secret: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat(secret["updated_at"])
     except (KeyError, ValueError, TypeError):
         raise Transient("the time of a secret of GitHub cannot be read") from None
+
+
+def _is_after(updated: datetime, published: Published) -> bool:
+    """Whether it was written after the publish. In the same second, it may have been the value before."""
+    return updated >= _whole(published.since) + _SECOND
 
 
 def _whole(moment: datetime) -> datetime:

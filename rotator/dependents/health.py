@@ -1,7 +1,7 @@
 """A health probe: by itself, or beside a dependent of any other kind (`health: {url, status, field}`).
 
-GET, without a key. An app that says in `field` which version or fingerprint it runs on proves it. One that answers its status alone proves
-that it is well, which during the overlap it is on either key: so a status lifts nothing, and a wrong one holds everything back.
+GET, without a key. An app that says in `field` which version or fingerprint it runs on proves it. One that answers its status alone
+proves that it is well, which during the overlap it is on either key: so a status lifts nothing, and a wrong one holds everything back.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rotator.core.credential import Dependent
-from rotator.core.faults import Denied
+from rotator.core.faults import Denied, Fault
 from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.https import Reply, Request, ask
 from rotator.dependents.tools import Tools
-from rotator.dependents.views import at, claimed, proven, short, stale
+from rotator.dependents.views import at, claimed, proven, short, stale, unseen
 from rotator.engine.ports import Kind, Published
 
 DEPTH_MAX = 8
@@ -39,13 +39,19 @@ class Health:
 
 
 class Beside:
-    """Any kind, with a health probe beside it: both must agree that it is Proven."""
+    """Any kind, with a health probe beside it where the settings say one. What cannot be seen is a view, and no fault."""
 
     def __init__(self, other: Kind, tools: Tools) -> None:
         self._other = other
         self._tools = tools
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
+        try:
+            return await self._seen(dependent, published)
+        except Fault as fault:
+            return unseen(dependent, "; ".join(filter(None, (fault.what, fault.remedy))))
+
+    async def _seen(self, dependent: Dependent, published: Published) -> DependentView:
         """The probe is asked only where the kind has nothing against it: an app on its old value is not asked whether it is well."""
         view = await self._other.adoption(dependent, published)
         check = dependent.parameters.get("health")

@@ -14,7 +14,7 @@ from rotator.core.faults import Conflict, Rejected
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import DependentView
 from rotator.dependents import rollouts
-from rotator.dependents.cluster import MERGE, Cluster, Open, cluster_faults, open_cluster, read_secret, text_of
+from rotator.dependents.cluster import Cluster, Open, cluster_faults, open_cluster, read_secret, text_of
 from rotator.dependents.rollouts import Reads, Rollout, mark_of
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import claimed, filled, fingerprint_in, proven, short, stale
@@ -38,7 +38,7 @@ class KubernetesSecret:
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         said = dependent.parameters
-        async with self._open(said, self._tools.directory) as cluster:
+        async with self._open(said, self._tools) as cluster:
             secret = await read_secret(cluster, said["namespace"], said["secret"])
             held = _fingerprint(secret, said["field"], said["format"])
             seen = f"Secret {said['secret']}: {short(held) if held else 'no value'}"
@@ -51,24 +51,19 @@ class KubernetesSecret:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         said, mark = dependent.parameters, _mark(dependent)
-        async with self._open(said, self._tools.directory) as cluster:
+        async with self._open(said, self._tools) as cluster:
             found = await rollouts.look(cluster, said["namespace"], said["rollouts"])
-            for _ in range(TRIES):
-                try:
-                    wrote = await self._write(cluster, dependent, published, found)
-                    break
-                except Conflict as conflict:
-                    changed = conflict
-            else:
-                raise changed
+            wrote = await self._write(cluster, dependent, published, found)
             if said["restart"]:
                 names, value = said["rollouts"], published.fingerprint
                 await rollouts.restart(cluster, said["namespace"], names, said["secret"], mark, value, again=wrote)
             elif trap := _trap(found, said["secret"]):
                 raise Rejected(trap, remedy="set `restart: true`")
 
-    async def _write(self, cluster: Cluster, dependent: Dependent, published: Published, found: Sequence[Rollout]) -> bool:
-        """Whether the Secret had to be written."""
+    async def _write(
+        self, cluster: Cluster, dependent: Dependent, published: Published, found: Sequence[Rollout], tries: int = TRIES
+    ) -> bool:
+        """Whether the Secret had to be written. Done over where somebody else wrote meanwhile; any other Conflict is raised."""
         said = dependent.parameters
         namespace, name, field = said["namespace"], said["secret"], said["field"]
         secret = await read_secret(cluster, namespace, name)
@@ -87,8 +82,14 @@ class KubernetesSecret:
             "metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]},
             "data": {field: base64.b64encode(text.reveal().encode()).decode()},
         }
-        with cluster_faults(f"patch of Secret {name} in {namespace}", needs="secrets/patch", mutates=True):
-            await cluster.core.patch_namespaced_secret(name, namespace, change, **MERGE)
+        try:
+            with cluster_faults(f"patch of Secret {name} in {namespace}", needs="secrets/patch", mutates=True):
+                await cluster.core.patch_namespaced_secret(name, namespace, change, **cluster.merging)
+        except Conflict:
+            now = await read_secret(cluster, namespace, name)
+            if tries == 1 or now["metadata"]["resourceVersion"] == secret["metadata"]["resourceVersion"]:
+                raise
+            return await self._write(cluster, dependent, published, found, tries - 1)
         return True
 
 

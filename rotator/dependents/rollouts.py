@@ -16,7 +16,7 @@ from typing import Any
 
 from rotator.core.faults import Rejected
 from rotator.core.sealed import Fingerprint
-from rotator.dependents.cluster import MERGE, REQUEST_TIMEOUT_S, Cluster, cluster_faults, is_recent
+from rotator.dependents.cluster import Cluster, cluster_faults, is_recent
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 RELOADER_PATIENCE = timedelta(minutes=5)
@@ -147,14 +147,14 @@ async def _read(cluster: Cluster, namespace: str, name: str) -> Rollout:
     kind, _, plain = name.partition("/")
     with cluster_faults(f"{name} in {namespace}", needs=f"{kind}s/get"):
         read = getattr(cluster.apps, f"read_namespaced_{_resource(kind)}")
-        return _rollout(name, cluster.plain(await read(plain, namespace, _request_timeout=REQUEST_TIMEOUT_S)))
+        return _rollout(name, cluster.plain(await read(plain, namespace, **cluster.reading)))
 
 
 async def _patch(cluster: Cluster, namespace: str, name: str, change: Mapping[str, Any]) -> None:
     kind, _, plain = name.partition("/")
     with cluster_faults(f"patch of {name} in {namespace}", needs=f"{kind}s/patch", mutates=True):
         patch = getattr(cluster.apps, f"patch_namespaced_{_resource(kind)}")
-        await patch(plain, namespace, change, **MERGE)
+        await patch(plain, namespace, change, **cluster.merging)
 
 
 def _resource(kind: str) -> str:

@@ -15,7 +15,7 @@ from rotator.core.faults import Rejected
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import DependentView
 from rotator.dependents import rollouts
-from rotator.dependents.cluster import REQUEST_TIMEOUT_S, Cluster, Open, cluster_faults, held, open_cluster
+from rotator.dependents.cluster import Cluster, Open, cluster_faults, held, open_cluster
 from rotator.dependents.rollouts import mark_of
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import claimed, proven, short, stale
@@ -39,7 +39,7 @@ class SecretsStore:
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         said = dependent.parameters
-        async with self._open(said, self._tools.directory) as cluster:
+        async with self._open(said, self._tools) as cluster:
             if trap := _trap(await _class(cluster, dependent), dependent, published):
                 return stale(dependent, "", trap)
             pods = await _pods(cluster, dependent, published)
@@ -68,7 +68,7 @@ class SecretsStore:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Restart what is named, once. Where nothing is, or the synced Secret is behind, only the driver's poll helps."""
         said, value = dependent.parameters, published.fingerprint
-        async with self._open(said, self._tools.directory) as cluster:
+        async with self._open(said, self._tools) as cluster:
             if trap := _trap(await _class(cluster, dependent), dependent, published):
                 raise Rejected(trap, remedy="correct the SecretProviderClass")
             if said["secret"] and await _synced(cluster, dependent) != value:
@@ -89,7 +89,7 @@ async def _class(cluster: Cluster, dependent: Dependent) -> Sequence[Mapping[str
     said = dependent.parameters
     with cluster_faults(f"SecretProviderClass {said['class']} in {said['namespace']}", needs="secretproviderclasses/get"):
         names = (GROUP, VERSION, said["namespace"], CLASSES, said["provider_class"])
-        found = await cluster.custom.get_namespaced_custom_object(*names, _request_timeout=REQUEST_TIMEOUT_S)
+        found = await cluster.custom.get_namespaced_custom_object(*names, **cluster.reading)
         text = (found["spec"].get("parameters") or {}).get("objects") or ""
     try:
         array = (yaml.safe_load(text) or {}).get("array") or []
@@ -116,9 +116,7 @@ async def _pods(cluster: Cluster, dependent: Dependent, published: Published) ->
     for _ in range(PAGES_MAX):
         with cluster_faults(f"SecretProviderClassPodStatus in {said['namespace']}", needs="secretproviderclasspodstatuses/list"):
             names = (GROUP, VERSION, said["namespace"], STATUSES)
-            page = await cluster.custom.list_namespaced_custom_object(
-                *names, limit=PAGE, _continue=going_on, _request_timeout=REQUEST_TIMEOUT_S
-            )
+            page = await cluster.custom.list_namespaced_custom_object(*names, limit=PAGE, _continue=going_on, **cluster.reading)
             for status in (item.get("status") or {} for item in page["items"]):
                 if status.get("secretProviderClassName") == said["provider_class"] and status.get("mounted", True):
                     versions = [str(one.get("version")) for one in status.get("objects") or [] if str(one.get("id")).lower() == wanted]

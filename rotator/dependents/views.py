@@ -23,6 +23,10 @@ def stale(dependent: Dependent, seen: str, because: str, *, running: Fingerprint
     return _view(dependent, Adoption.STALE, seen, because, running)
 
 
+def unseen(dependent: Dependent, because: str) -> DependentView:
+    return _view(dependent, Adoption.UNSEEN, "", because, None)
+
+
 def _view(dependent: Dependent, adoption: Adoption, seen: str, because: str, running: Fingerprint | None) -> DependentView:
     return DependentView(name=dependent.name, kind=dependent.kind, adoption=adoption, seen=seen, because=because, running=running)
 

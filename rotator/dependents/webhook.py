@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from rotator.core.credential import Dependent
 from rotator.core.faults import Rejected
-from rotator.core.snapshot import DependentView
+from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.https import Reply, Request, ask, refused
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import at, claimed, proven, short, stale
@@ -45,12 +45,14 @@ class Webhook:
         reply = await ask(self._tools.azure.probes, request)
         if reply.status not in _NO_LOOK and not 200 <= reply.status < 300:
             raise refused(request, reply)
+        verdict = _verdict(dependent, published, reply) if reply.status not in _NO_LOOK else None
         told = self._told.get(_place(dependent, published))
-        if reply.status in _NO_LOOK:
-            return told or stale(dependent, f"{reply.status}", "it has not been told in this run, and it says nothing when asked")
-        return _verdict(dependent, published, reply) or told or stale(dependent, f"{reply.status}", "it has not been told in this run")
+        return verdict or told or stale(dependent, f"{reply.status}", "it has not been told in this run, and says nothing when asked")
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
+        """Told once; again, with the same id, only to one that says it runs on something else."""
+        if (await self.adoption(dependent, published)).adoption is not Adoption.STALE:
+            return
         request = await self._request(dependent, published, json.dumps(_letter(dependent, published)))
         reply = await ask(self._tools.azure.probes, request)
         if not 200 <= reply.status < 300:

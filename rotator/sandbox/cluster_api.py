@@ -60,7 +60,9 @@ class ClusterApi:
         plural, verb = call.names["plural"], {"GET": "get", "PATCH": "patch"}[call.request.method]
         verb = "list" if "target" not in call.names else verb
         if f"{plural}/{verb}" in cluster.denied:
-            message = f'{plural} is forbidden: User "rotator" cannot {verb} resource "{plural}" in the namespace "{call.names["namespace"]}"'
+            message = (
+                f'{plural} is forbidden: User "rotator" cannot {verb} resource "{plural}" in the namespace "{call.names["namespace"]}"'
+            )
             raise Refused(403, "Forbidden", message)
 
     def error(self, refused: Refused) -> Answer:

@@ -17,12 +17,12 @@ from urllib.parse import unquote
 
 from rotator.sandbox.entra import check_bearer
 from rotator.sandbox.references import Fetched, fetch, place_at
+from rotator.sandbox.state import STORE_RESOURCE
 from rotator.sandbox.wire import Answer, Call, Refused, Route
 
 if TYPE_CHECKING:
     from rotator.sandbox.state import State
 
-STORE_RESOURCE = "https://appconfig.sandbox.invalid"
 REFRESHES_EVERY = timedelta(seconds=30)
 _MEDIA = "application/vnd.microsoft.appconfig.kv+json; charset=utf-8"
 REFERENCE_TYPE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
@@ -102,6 +102,7 @@ class ConfigurationApi:
         self._state = state
         self.routes: Sequence[Route] = (
             Route("GET", r"/kv/(?P<target>.+)", "GetKeyValue", self.get),
+            Route("PUT", r"/kv/(?P<target>.*sentinel)", "PutSentinel", self.put),
             Route("PUT", r"/kv/(?P<target>.+)", "PutKeyValue", self.put),
         )
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from rotator.sandbox.entra import check_bearer
 from rotator.sandbox.references import fetch, place_at
+from rotator.sandbox.state import DEVOPS_RESOURCE
 from rotator.sandbox.wire import Answer, Call, Refused, Route
 
 if TYPE_CHECKING:
     from rotator.sandbox.state import State
 
-DEVOPS_RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
 _GROUPS = r"/_apis/distributedtask/variablegroups"
 _ENDPOINTS = r"/_apis/serviceendpoint/endpoints"
 

@@ -128,9 +128,7 @@ def _library(state: "State", name: str, about: dict[str, Any]) -> Any:
     """Its number or id; what it is, with its secrets, and the vault's URL where a group is linked."""
     object_ = dict(about["object"])
     sort = "group" if "variables" in object_ else "connection"
-    made = Library(
-        id=f"devops:{name}", number=name, sort=sort, object=object_, modified_at=state.now(), vault=about.get("vault", "")
-    )
+    made = Library(id=f"devops:{name}", number=name, sort=sort, object=object_, modified_at=state.now(), vault=about.get("vault", ""))
     state.elsewhere.devops.library[name] = made
     return made
 

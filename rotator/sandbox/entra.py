@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-from rotator.sandbox.state import AUDIENCE, DATA_PLANE_RESOURCE, VAULT_RESOURCE, State, Token
+from rotator.sandbox.state import RESOURCES, State, Token
 from rotator.sandbox.wire import Answer, Call, Refused, Route
 
 
@@ -101,7 +101,7 @@ def _audience(scope: str) -> str:
             "AADSTS1002012: The provided value for scope is not valid: it must end with /.default.",
         )
     resource = scope.removesuffix("/.default").rstrip("/")
-    if resource not in (AUDIENCE, VAULT_RESOURCE, DATA_PLANE_RESOURCE):
+    if resource not in RESOURCES:
         raise Refused(400, "invalid_resource", "AADSTS500011: The resource principal was not found in the tenant.")
     return resource
 

@@ -20,6 +20,7 @@ from rotator.sandbox.consumers import place
 from rotator.sandbox.control import control_application
 from rotator.sandbox.corridor import application
 from rotator.sandbox.data_plane import Gateway
+from rotator.sandbox.elsewhere import SURFACES, Elsewhere, build, kubeconfig
 from rotator.sandbox.entra import Entra
 from rotator.sandbox.faults import Fault, parse
 from rotator.sandbox.fleet import furnish
@@ -60,6 +61,7 @@ class Sandbox:
         if seed is None:
             print(f"sandbox seed {self.seed}", file=sys.stderr)
         self.state = State(self.seed)
+        self.state.elsewhere = build(self.seed)
         self.ca_file = Path(directory) / "sandbox-ca.pem"
         self._apps = Apps(state=self.state, ca_file=self.ca_file)
         self._host = host
@@ -83,6 +85,9 @@ class Sandbox:
         await self._serve("resource_manager", ResourceManager(self.state, self.resource_manager, self.authority))
         for gateway in GATEWAYS:
             await self._serve(f"data_plane_{gateway}", Gateway(self.state, gateway))
+        for surface in (make(self.state) for make in SURFACES):
+            self._bind(surface.name)
+            await self._serve(surface.name, surface)
         await self._listeners["control"].serve(control_application(self))
 
     async def stop(self) -> None:
@@ -128,6 +133,17 @@ class Sandbox:
 
     def vault_url(self, name: str) -> str:
         return self._vault(name).url
+
+    def url(self, surface: str) -> str:
+        """Of kubernetes, github, app_configuration, azure_devops or receiver."""
+        return self._urls[surface]
+
+    def kubeconfig(self) -> dict[str, Any]:
+        return kubeconfig(self.state, self.url("kubernetes"), self.ca_file.read_bytes())
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        return self.state.elsewhere
 
     def gateway_url(self, gateway: str) -> str:
         return self._urls[f"data_plane_{gateway}"]

@@ -72,10 +72,10 @@ class Workload:
         self.pods = [self._pod(cluster, state, self.object["spec"]["template"]) for _ in range(self.replicas)]
 
     def look(self, cluster: "Cluster", state: "State") -> None:
-        if self.rolled_at is not None and self.rolling is not None and not self.stuck:
-            if state.now() >= self.rolled_at + timedelta(seconds=self.takes_s):
-                self.pods = [self._pod(cluster, state, self.rolling) for _ in range(self.replicas)]
-                self.rolling = None
+        over = self.rolled_at is not None and state.now() >= self.rolled_at + timedelta(seconds=self.takes_s)
+        if self.rolling is not None and over and not self.stuck:
+            self.pods = [self._pod(cluster, state, self.rolling) for _ in range(self.replicas)]
+            self.rolling = None
         for pod in self.pods:
             pod.look(cluster, state)
 
