@@ -35,7 +35,7 @@ from rotator.dependents.arm import (
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
-REFRESH_TAKES_S = 60
+REFRESH_TAKES_S = 5
 WHOLE_SECONDS = timedelta(seconds=1)
 """The vault tells a version's time in whole seconds: what was fetched within that second may be the version before."""
 _ACTIONS = "Microsoft.ApiManagement/service"

@@ -128,7 +128,7 @@ class AppService:
         apps = self._clients.at(site).web_apps
         with faults(f"reference {setting} of {_name(site)}", needs=_action(site, "config/read")):
             if "slots" in site.names:
-                return await apps.get_app_setting_key_vault_reference_slot(site.group, site.names["sites"], site.names["slots"], setting)
+                return await apps.get_app_setting_key_vault_reference_slot(site.group, site.names["sites"], setting, site.names["slots"])
             return await apps.get_app_setting_key_vault_reference(site.group, site.names["sites"], setting)
 
 

@@ -17,7 +17,7 @@ from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, filled, inside, resource, seen, view
+from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, as_sent, filled, inside, resource, seen, view
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -98,10 +98,9 @@ class ContainerInstance:
         return wish
 
     async def _group(self, place: Resource) -> Group:
-        """The JSON itself: the SDK's models would drop what they do not know, and a write would lose it."""
         with faults(f"container group {place.name}", needs=f"{_ACTIONS}/read"):
             groups: Any = self._clients.at(place).container_groups
-            found: Group = await groups.get(place.group, place.name, cls=lambda answer, _, __: answer.http_response.json())
+            found: Group = await groups.get(place.group, place.name, cls=as_sent)
             if not isinstance(found["properties"]["containers"], list):
                 raise TypeError("no containers")
             return found

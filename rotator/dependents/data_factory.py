@@ -24,6 +24,7 @@ from rotator.dependents.arm import (
     Clients,
     Reference,
     Resource,
+    as_sent,
     changed_meanwhile,
     elsewhere,
     filled,
@@ -100,12 +101,9 @@ class DataFactory:
         return Reference(vault=base, name=str(mine["secretName"]), version=str(mine.get("secretVersion") or ""))
 
     async def _service(self, place: Resource, name: str) -> Json:
-        """The JSON itself: the SDK's models would drop what they do not know, and a write would lose it."""
         services: Any = self._clients.at(place).linked_services
         with faults(f"linked service {name}", needs=f"{_ACTIONS}/read"):
-            found: Json = await services.get(
-                place.group, place.names["factories"], name, cls=lambda answer, _, __: answer.http_response.json()
-            )
+            found: Json = await services.get(place.group, place.names["factories"], name, cls=as_sent)
             if not isinstance(found["properties"], dict) or not found["etag"]:
                 raise TypeError("no properties, or no ETag")
             return found

@@ -14,7 +14,7 @@ from rotator.azure import faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Rejected
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, filled, resource, seen, view
+from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, as_sent, filled, resource, seen, view
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -59,11 +59,10 @@ class FoundryConnection:
         return view(dependent, Adoption.STALE, saw, "rotator's mark on the connection is not of the published value")
 
     async def _properties(self, place: Resource) -> dict[str, Any]:
-        """The JSON itself: the SDK's models would drop what they do not know, and a write would lose it."""
         client: Any = self._clients.at(place)
         with faults(f"connection {place.name}", needs=_action(place, "read")):
             operations, names = _way(client, place)
-            found = await operations.get(*names, cls=lambda answer, _, __: answer.http_response.json())
+            found = await operations.get(*names, cls=as_sent)
             properties: dict[str, Any] = found["properties"]
         if properties.get("authType") != "ApiKey":
             raise Rejected(f"connection {place.name} has no API key ({properties.get('authType')})", remedy="take the dependent out")

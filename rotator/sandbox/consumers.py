@@ -54,6 +54,8 @@ def place(state: "State", noun: str, name: str, about: dict[str, Any]) -> Any:
         made.write(made.secrets, state)
         if not made.is_job:
             made.restart(state)
+    if isinstance(made, Site | Gate):
+        made.look(state)
     return made
 
 
