@@ -20,6 +20,7 @@ from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, ApiException, AppsV1Api, Configuration, CoreV1Api, CustomObjectsApi
 
 from rotator.azure.answers import lost
+from rotator.azure.wire import never_again
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
 from rotator.core.sealed import Fingerprint
 from rotator.dependents.https import pause
@@ -61,10 +62,20 @@ async def open_cluster(parameters: Mapping[str, Any], tools: Tools) -> AsyncIter
         Rejected: the kubeconfig cannot be used, or this is no pod.
     """
     logging.getLogger("kubernetes_asyncio.client.rest").setLevel(logging.INFO)  # at DEBUG it writes whole answers: Secrets
-    async with ApiClient(configuration=await _configuration(parameters, tools.directory)) as client:
+    async with ApiClient(configuration=await _configuration(parameters, tools.directory)) as client, _once(client):
         core, apps, custom = CoreV1Api(client), AppsV1Api(client), CustomObjectsApi(client)
         timeout = tools.azure.probes.timeout
         yield Cluster(core=core, apps=apps, custom=custom, plain=client.sanitize_for_serialization, timeout=timeout)
+
+
+@contextlib.asynccontextmanager
+async def _once(client: ApiClient) -> AsyncIterator[None]:
+    """aiohttp sends some requests again by itself, after a connection that broke; here none."""
+    own = client.rest_client.pool_manager
+    shared: dict[str, Any] = {"connector": own.connector, "connector_owner": False, "trust_env": True, "middlewares": (never_again,)}
+    async with own, aiohttp.ClientSession(read_bufsize=2**21, **shared) as session:
+        client.rest_client.pool_manager = session
+        yield
 
 
 async def _configuration(parameters: Mapping[str, Any], directory: Path) -> Configuration:

@@ -107,14 +107,15 @@ async def _force(cluster: Cluster, dependent: Dependent, synced: _Synced) -> Non
     if asked and now - asked < SYNC_PATIENCE and (synced.refreshed is None or synced.refreshed < asked):
         return
     said = dependent.parameters
-    change = {"metadata": {"annotations": {FORCE_SYNC: str(int(now.timestamp()))}}}
+    change = {"metadata": {"annotations": {FORCE_SYNC: str(int(now.timestamp() * 1000))}}}
     names = (GROUP, said["api_version"], said["namespace"], PLURAL, said["external_secret"])
     with cluster_faults(f"patch of ExternalSecret {said['external_secret']}", needs="externalsecrets/patch", mutates=True):
         await cluster.custom.patch_namespaced_custom_object(*names, change, **cluster.merging)
 
 
 def _asked(said: str) -> datetime | None:
-    return datetime.fromtimestamp(int(said), UTC) if said.isdigit() and len(said) < 12 else None
+    """When we last asked, in milliseconds, so that two askings never look the same; a person's own mark is another one's."""
+    return datetime.fromtimestamp(int(said) / 1000, UTC) if said.isdigit() and len(said) == 13 else None
 
 
 async def _arrives(cluster: Cluster, dependent: Dependent, target: str, value: Fingerprint) -> bool:

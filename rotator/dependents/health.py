@@ -12,7 +12,7 @@ from typing import Any
 from rotator.core.credential import Dependent
 from rotator.core.faults import Denied, Fault
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.https import Reply, Request, ask
+from rotator.dependents.https import Reply, Request, ask, refused
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import at, claimed, proven, short, stale, unseen
 from rotator.engine.ports import Kind, Published
@@ -69,10 +69,15 @@ class Beside:
 
 async def probe(dependent: Dependent, published: Published, said: Mapping[str, Any], tools: Tools) -> DependentView:
     """What the app says of itself now."""
-    request = Request(what=f"health of {dependent.name}", url=said["url"], headers={"Accept": "application/json", "User-Agent": "rotator"})
+    headers = {"Accept": "application/json", "User-Agent": "rotator"}
+    request = Request(
+        what=f"health of {dependent.name}", url=said["url"], headers=headers, missing="correct the health URL in the settings"
+    )
     reply = await ask(tools.azure.probes, request)
     if reply.status in (401, 403) and reply.status != said["status"]:
         raise Denied(f"{request.what}: {reply.status}", remedy=f"grant {NEEDS} to rotator's machine")
+    if reply.status != said["status"] and (reply.status in (404, 408, 429) or reply.status >= 500):
+        raise refused(request, reply)  # unwell, or not there: what it runs on cannot be seen
     seen = f"{reply.status} at {at(datetime.now(UTC))}"
     if reply.status != said["status"]:
         return stale(dependent, seen, f"its health URL answers {reply.status} and not {said['status']}")

@@ -87,7 +87,7 @@ def _object(dependent: Dependent, published: Published) -> str:
 async def _class(cluster: Cluster, dependent: Dependent) -> Sequence[Mapping[str, Any]]:
     """The objects that the class mounts; they are YAML in a string in YAML."""
     said = dependent.parameters
-    with cluster_faults(f"SecretProviderClass {said['class']} in {said['namespace']}", needs="secretproviderclasses/get"):
+    with cluster_faults(f"SecretProviderClass {said['provider_class']} in {said['namespace']}", needs="secretproviderclasses/get"):
         names = (GROUP, VERSION, said["namespace"], CLASSES, said["provider_class"])
         found = await cluster.custom.get_namespaced_custom_object(*names, **cluster.reading)
         text = (found["spec"].get("parameters") or {}).get("objects") or ""
@@ -96,7 +96,7 @@ async def _class(cluster: Cluster, dependent: Dependent) -> Sequence[Mapping[str
         return [inner for one in array if isinstance(inner := yaml.safe_load(one) if isinstance(one, str) else one, Mapping)]
     except (yaml.YAMLError, AttributeError, TypeError):
         raise Rejected(
-            f"SecretProviderClass {said['class']}: its objects cannot be read", remedy="correct its `parameters.objects`"
+            f"SecretProviderClass {said['provider_class']}: its objects cannot be read", remedy="correct its `parameters.objects`"
         ) from None
 
 

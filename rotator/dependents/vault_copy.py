@@ -37,10 +37,9 @@ class VaultCopy:
         self._clients: dict[str, SecretClient] = {}
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
-        try:
-            found = await self._current(dependent.parameters["secret"])
-        except Missing as missing:
-            return stale(dependent, "not there", missing.what)
+        found = await self._current(dependent.parameters["secret"])
+        if found is None:
+            return stale(dependent, "disabled", "the copy's current version is disabled, so its readers get nothing")
         held = fingerprint_in(found.value or "", dependent.parameters["format"])
         version = found.properties.version or ""
         seen = f"version {short(version)}: {short(held) if held else 'another form'}"
@@ -54,10 +53,7 @@ class VaultCopy:
         """Copy, unless it is there. Raises Conflict where somebody set another value in the same moment."""
         said = dependent.parameters
         vault, name = _split(said["secret"])
-        try:
-            there = await self._current(said["secret"])
-        except Missing:
-            there = None
+        there = await self._current(said["secret"])
         if there and fingerprint_in(there.value or "", said["format"]) == published.fingerprint:
             return
         source = await self._properties_of(published)
@@ -71,19 +67,21 @@ class VaultCopy:
                 content_type=there.properties.content_type if there else source.content_type,
             )
         after = await self._current(said["secret"])
-        if fingerprint_in(after.value or "", said["format"]) != published.fingerprint:
+        if after is None or fingerprint_in(after.value or "", said["format"]) != published.fingerprint:
             raise Conflict(f"secret {name} in {vault}: somebody else set it in the same moment", remedy="find out who else writes it")
 
-    async def _current(self, url: str) -> KeyVaultSecret:
-        """The copy as its readers get it. Raises Missing where there is none, or where it is disabled."""
+    async def _current(self, url: str) -> KeyVaultSecret | None:
+        """The copy as its readers get it; None where it is disabled. Raises Missing where there is none: no secret is ever made here."""
         vault, name = _split(url)
         try:
             with faults(f"secret {name} in {vault}", needs=f"{_DATA}/getSecret/action"):
                 return await self._at(vault).get_secret(name)
         except Denied as denied:
             if error_code(denied)[1] == "SecretDisabled":
-                raise Missing(f"secret {name} in {vault} is disabled") from denied
+                return None
             raise
+        except Missing as missing:
+            raise Missing(missing.what, remedy=f"make {url} once by hand, or recover it") from missing
 
     async def _properties_of(self, published: Published) -> SecretProperties:
         secret = published.secret

@@ -161,13 +161,14 @@ class Cluster:
 
     def _write_secret(self, key: Key, data: dict[str, str], owner: tuple[str, str], state: "State") -> None:
         if key not in self.objects:
-            owners = [{"kind": owner[0], "name": owner[1]}]
+            owners = [{"apiVersion": "v1", "kind": owner[0], "name": owner[1], "uid": state.guid(), "controller": True}]
             self.put(key, {"kind": "Secret", "apiVersion": "v1", "metadata": {"ownerReferences": owners}, "type": "Opaque"}, state)
         if self.objects[key].get("data") != data:
             self.patch(key, {"data": data}, state)
 
     def add_workload(self, plural: str, namespace: str, name: str, about: dict[str, Any], state: "State") -> Workload:
-        spec, annotations = about.pop("spec"), about.pop("annotations", {})
+        spec = {"selector": {"matchLabels": {"app": name}}, **about.pop("spec")}
+        annotations = about.pop("annotations", {})
         key = (plural, namespace, name)
         object_ = {"kind": KINDS[plural], "apiVersion": "apps/v1", "metadata": {"annotations": annotations}, "spec": spec}
         workload = Workload(plural=plural, object=self.put(key, object_, state), **about)

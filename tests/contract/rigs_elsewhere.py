@@ -13,6 +13,7 @@ import yaml
 
 from rotator.core.credential import Dependent, Secret
 from rotator.core.sealed import Sealed, fingerprint
+from rotator.core.snapshot import Adoption
 from rotator.engine.ports import Published
 from rotator.sandbox import Sandbox
 from rotator.settings import parse
@@ -149,9 +150,7 @@ async def build_external(azure: Sandbox) -> Situation:
     spec = {"target": {"name": "chat"}, "data": data}
     azure.add_consumer("external_secret", "prod/chat-from-vault", vault=azure.vault_url(VAULT), spec=spec)
     made = azure.add_consumer("workload", "prod/deployment/chat", spec=pod("chat"))
-    one = dependent(
-        "external-secret", **in_cluster(azure), external_secret="chat-from-vault", field="key", rollouts=["deployment/chat"]
-    )
+    one = dependent("external-secret", **in_cluster(azure), external_secret="chat-from-vault", field="key", rollouts=["deployment/chat"])
     cluster = azure.elsewhere.cluster
     held = lambda: azure.holds(made.id, "env", "chat", "key")  # noqa: E731
     return situation(azure, one, held, lambda: cluster_neighbours(azure), vanish=cluster.objects.clear)
@@ -163,6 +162,7 @@ async def build_mounted(azure: Sandbox) -> Situation:
     made = azure.add_consumer("workload", "prod/deployment/chat", spec=mounted("vault"))
     one = dependent("secrets-store-csi", **in_cluster(azure), provider_class="vault", object=NAME, rollouts=["deployment/chat"])
     cluster = azure.elsewhere.cluster
+    cluster.driver_rotates = False
     held = lambda: azure.holds(made.id, "mount", "vault", NAME)  # noqa: E731
     return situation(azure, one, held, lambda: made.object["spec"]["template"]["spec"], vanish=cluster.objects.clear)
 
@@ -305,8 +305,7 @@ async def build_copy(azure: Sandbox) -> Situation:
         return [one.value for one in azure.secret(COPY, "other")], tags["region"]
 
     one = dependent("key-vault", secret=f"{azure.vault_url(COPY)}/secrets/{NAME}")
-    made = situation(azure, one, held, neighbours, vanish=azure.state.vaults[COPY].secrets.clear)
-    return made
+    return situation(azure, one, held, neighbours, vanish=azure.state.vaults[COPY].secrets.clear)
 
 
 COPY_RIG = Rig(
@@ -315,7 +314,6 @@ COPY_RIG = Rig(
     build=build_copy,
     writes={"SetSecret": "Microsoft.KeyVault/vaults/secrets/setSecret/action"},
     reads={"GetSecret": "Microsoft.KeyVault/vaults/secrets/getSecret/action"},
-    gone="Stale",
 )
 
 # --- webhook, command, health -----------------------------------------------------------------------------------------------
@@ -335,7 +333,7 @@ def webhook_rig(name: str, *, answers: str, looks: bool) -> Rig:
         writes={"DeliverWebhook": "the signing secret"},
         reads={"LookWebhook": "the signing secret"},
         proven=answers != "nothing",
-        gone="Stale",
+        gone=Adoption.STALE,
     )
 
 
@@ -362,7 +360,7 @@ def command_rig(name: str, *, checks: bool) -> Rig:
         one = dependent("command", command=[sys.executable, "-c", MOVES, str(place)], timeout="30s", **check)
         return situation(azure, one, lambda: place.read_text() if place.exists() else None, lambda: None, vanish=lambda: _gone(place))
 
-    return Rig(name=name, kind="command", build=build, writes={}, proven=checks, gone="Unseen" if checks else "Stale")
+    return Rig(name=name, kind="command", build=build, writes={}, proven=checks, gone=Adoption.UNSEEN if checks else Adoption.STALE)
 
 
 def _gone(place: Path) -> None:
@@ -382,7 +380,7 @@ async def build_health(azure: Sandbox) -> Situation:
     return situation(azure, one, held, lambda: json.dumps(made.object["spec"]), vanish=vanish, settles_s=121)
 
 
-HEALTH = Rig(name="health", kind="health", build=build_health, writes={}, reads={"Health": "GET of the health URL"}, gone="Stale")
+HEALTH = Rig(name="health", kind="health", build=build_health, writes={}, reads={"Health": "GET of the health URL"})
 
 RIGS: tuple[Rig, ...] = (
     cluster_rig("kubernetes-secret, a deployment", "deployment/chat"),
