@@ -35,9 +35,11 @@ from rotator.dependents.arm import (
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
-REFRESH_TAKES_S = 5
+REFRESH_TAKES_S = 60
 WHOLE_SECONDS = timedelta(seconds=1)
-"""The vault tells a version's time in whole seconds: what was fetched within that second may be the version before."""
+"""The vault tells a version's time in whole seconds: what was fetched within that second may be the version before. So the refresh waits it
+out, and what it fetches can be told to be the version.
+"""
 _ACTIONS = "Microsoft.ApiManagement/service"
 
 
@@ -51,6 +53,7 @@ class ApiManagement:
     def __init__(self, tools: Tools, client: Callable[..., ApiManagementClient] = ApiManagementClient) -> None:
         self._clients = Clients(tools.azure, client)
         self._refreshes = Underway(REFRESH_TAKES_S)
+        self._pause = tools.pause
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         look = self._look_at_backend if dependent.parameters["backend"] else self._look_at_named
@@ -98,6 +101,7 @@ class ApiManagement:
         sign = (place.id.lower(), name, published.version)
         if self._refreshes.is_on(sign):
             return
+        await self._pause(WHOLE_SECONDS.total_seconds())
         with faults(f"refresh of named value {name}", mutates=True, needs=f"{_ACTIONS}/namedValues/refreshSecret/action"):
             await self._clients.at(place).named_value.begin_refresh_secret(place.group, place.name, name, polling=False)
         self._refreshes.begin(sign)

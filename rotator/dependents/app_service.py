@@ -128,7 +128,8 @@ class AppService:
         apps = self._clients.at(site).web_apps
         with faults(f"reference {setting} of {_name(site)}", needs=_action(site, "config/read")):
             if "slots" in site.names:
-                return await apps.get_app_setting_key_vault_reference_slot(site.group, site.names["sites"], setting, site.names["slots"])
+                at = {"slot": site.names["slots"], "app_setting_key": setting}
+                return await apps.get_app_setting_key_vault_reference_slot(site.group, site.names["sites"], **at)
             return await apps.get_app_setting_key_vault_reference(site.group, site.names["sites"], setting)
 
 

@@ -90,9 +90,14 @@ async def _dependents(
     looks = (_seen(one.name, world.kinds[one.kind].adoption(one, published), patience) for one in credential.dependents)
     seen = await asyncio.gather(*looks)
     return tuple(
-        DependentView(name=one.name, kind=one.kind, adoption=Adoption.UNSEEN, because=view.because) if isinstance(view, Unseen) else view
+        DependentView(name=one.name, kind=one.kind, adoption=Adoption.UNSEEN, because=_told(view)) if isinstance(view, Unseen) else view
         for one, view in zip(credential.dependents, seen, strict=True)
     )
+
+
+def _told(unseen: Unseen) -> str:
+    """With what a person should do: the view of a dependent has no other place for it."""
+    return f"{unseen.because}; {unseen.remedy}" if unseen.remedy else unseen.because
 
 
 async def _seen(what: str, asked: Awaitable[T], patience: timedelta) -> T | Unseen:

@@ -12,15 +12,12 @@ from rotator.sandbox import Sandbox
 from tests.contract.rigs import Rig, Situation
 
 VAULT, SECRET = "kv-1", "chat-key"
-LATER_S = 2
-"""What passes between a publish and a delivery: more than the second that the vault tells times in."""
 _numbers = itertools.count(1)
 
 
 def publish(azure: Sandbox, value: str) -> Published:
     """A new version in the vault, in the engine's words."""
     version = azure.set_secret(VAULT, SECRET, value)
-    azure.pass_time(LATER_S)
     return Published(
         secret=Secret(vault=azure.vault_url(VAULT), name=SECRET),
         version=version.id,

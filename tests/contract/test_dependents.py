@@ -113,7 +113,10 @@ async def bench(request: pytest.FixtureRequest, sandbox: Sandbox, azure: Azure, 
         known = {"env:OTHER": rigs_on_arm.OTHER_SECURE, "env:REGISTRY": rigs_on_arm.REGISTRY_PASSWORD}
         return Sealed({**known, **rigs_elsewhere.secrets(sandbox)}[reference])
 
-    kind = make(rig.kind, Tools(azure=azure, secret=secret, directory=tmp_path))
+    async def pause(seconds: float) -> None:
+        sandbox.pass_time(seconds)
+
+    kind = make(rig.kind, Tools(azure=azure, secret=secret, directory=tmp_path, pause=pause))
     bench = Bench(azure=sandbox, rig=rig, kind=kind, situation=await rig.build(sandbox))
     yield bench
     for text in bench.texts:
