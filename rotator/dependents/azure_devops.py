@@ -78,7 +78,7 @@ class AzureDevOps:
         raise Conflict(f"{_what(said)}: somebody else keeps writing it")
 
     async def _read(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        if said["connection"] is None and not str(said["variable_group"]).isdigit():
+        if said["connection"] is None and not str(said["variable_group"]).isdecimal():
             return await self._named(said)
         request = await self._request(said, _path(said))
         reply = await call(self._tools.azure.probes, request)

@@ -4,7 +4,6 @@ The operator is made to look now by an annotation (`force-sync`); the value neve
 (`CreatedOnce`) or that pins a version of the vault never moves, and says so. Then the workloads are restarted as for any Secret.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,14 +14,15 @@ from rotator.core.faults import Rejected
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import DependentView
 from rotator.dependents import rollouts
-from rotator.dependents.cluster import Cluster, Open, cluster_faults, held, moment, open_cluster
+from rotator.dependents.cluster import Cluster, Open, cluster_faults, held, is_recent, open_cluster
 from rotator.dependents.rollouts import mark_of
 from rotator.dependents.tools import Tools
-from rotator.dependents.views import at, claimed, proven, short, stale
+from rotator.dependents.views import claimed, proven, short, stale
 from rotator.engine.ports import Published
 
 GROUP, PLURAL = "external-secrets.io", "externalsecrets"
-FORCE_SYNC = "force-sync"
+FORCE_SYNC, FORCED = "force-sync", "rotator-forced"
+"""What makes the operator look, and for which version it was made to, with the time of its look before and ours."""
 SYNC_PATIENCE = timedelta(minutes=2)
 """How long a forced sync is held to be under way."""
 WAITED_S, EVERY_S = 10.0, 0.5
@@ -41,7 +41,7 @@ class _Synced:
     annotations: Mapping[str, str]
     once: bool
     pins: str
-    refreshed: datetime | None
+    refresh_time: str
     condition: str
     ready: bool
 
@@ -58,8 +58,7 @@ class ExternalSecret:
         async with self._open(said, self._tools) as cluster:
             synced = await _read(cluster, dependent)
             holds = await _held(cluster, dependent, synced.target)
-            refreshed = at(synced.refreshed) if synced.refreshed else "never"
-            seen = f"{synced.condition}, refreshed {refreshed}; Secret {synced.target}: {short(holds) if holds else 'no value'}"
+            seen = f"{synced.condition}, refreshed {synced.refresh_time}; Secret {synced.target}: {short(holds) if holds else 'no value'}"
             if holds != value:
                 return stale(dependent, seen, _trap(synced, published) or _lag(synced), running=holds)
             found = await rollouts.look(cluster, said["namespace"], said["rollouts"])
@@ -82,10 +81,17 @@ class ExternalSecret:
                     raise Rejected(trap, remedy="correct the ExternalSecret, or name another kind of dependent")
                 found = await rollouts.look(cluster, said["namespace"], said["rollouts"])
                 await rollouts.prepare(cluster, said["namespace"], found, synced.target, mark, value)
-                await _force(cluster, dependent, synced)
-                if not await _arrives(cluster, dependent, synced.target, value):
+                await _force(cluster, dependent, synced, published.version)
+                if not await self._arrives(cluster, dependent, synced.target, value):
                     return  # asked again; what is under way is then not started over
             await rollouts.restart(cluster, said["namespace"], said["rollouts"], synced.target, mark, value)
+
+    async def _arrives(self, cluster: Cluster, dependent: Dependent, target: str, value: Fingerprint) -> bool:
+        for _ in range(int(WAITED_S / EVERY_S)):
+            if await _held(cluster, dependent, target) == value:
+                return True
+            await self._tools.pause(EVERY_S)
+        return False
 
 
 def _trap(synced: _Synced, published: Published) -> str:
@@ -100,30 +106,17 @@ def _lag(synced: _Synced) -> str:
     return "the operator has not written it yet" if synced.ready else f"the operator says {synced.condition}"
 
 
-async def _force(cluster: Cluster, dependent: Dependent, synced: _Synced) -> None:
-    """Ask the operator to look now, unless it was asked lately and has not answered."""
-    now = datetime.now(UTC)
-    asked = _asked(synced.annotations.get(FORCE_SYNC, ""))
-    if asked and now - asked < SYNC_PATIENCE and (synced.refreshed is None or synced.refreshed < asked):
+async def _force(cluster: Cluster, dependent: Dependent, synced: _Synced, version: str) -> None:
+    """Ask the operator to look now, unless it was asked lately for this version and has not looked since. Its own clock tells that."""
+    said, now = dependent.parameters, datetime.now(UTC)
+    asked = synced.annotations.get(FORCED, "").split(" ")
+    if asked[:2] == [version, synced.refresh_time] and is_recent(asked[-1], SYNC_PATIENCE):
         return
-    said = dependent.parameters
-    change = {"metadata": {"annotations": {FORCE_SYNC: str(int(now.timestamp() * 1000))}}}
+    note = f"{version} {synced.refresh_time} {now.isoformat(timespec='seconds')}"
+    change = {"metadata": {"annotations": {FORCE_SYNC: str(int(now.timestamp() * 1000)), FORCED: note}}}
     names = (GROUP, said["api_version"], said["namespace"], PLURAL, said["external_secret"])
     with cluster_faults(f"patch of ExternalSecret {said['external_secret']}", needs="externalsecrets/patch", mutates=True):
         await cluster.custom.patch_namespaced_custom_object(*names, change, **cluster.merging)
-
-
-def _asked(said: str) -> datetime | None:
-    """When we last asked, in milliseconds, so that two askings never look the same; a person's own mark is another one's."""
-    return datetime.fromtimestamp(int(said) / 1000, UTC) if said.isdigit() and len(said) == 13 else None
-
-
-async def _arrives(cluster: Cluster, dependent: Dependent, target: str, value: Fingerprint) -> bool:
-    for _ in range(int(WAITED_S / EVERY_S)):
-        if await _held(cluster, dependent, target) == value:
-            return True
-        await asyncio.sleep(EVERY_S)
-    return False
 
 
 async def _read(cluster: Cluster, dependent: Dependent) -> _Synced:
@@ -144,7 +137,7 @@ def _synced(found: Mapping[str, Any], field: str) -> _Synced:
         annotations=found["metadata"].get("annotations") or {},
         once=spec.get("refreshPolicy") == "CreatedOnce",
         pins=str(source.get("version") or ""),
-        refreshed=moment(status.get("refreshTime")),
+        refresh_time=str(status.get("refreshTime") or "never"),
         condition=f"Ready={ready.get('status', 'Unknown')}/{ready.get('reason', 'none')}",
         ready=ready.get("status") == "True",
     )

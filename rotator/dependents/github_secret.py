@@ -5,7 +5,6 @@ was last written: so what is claimed is that it was written after the value was 
 its visibility and the repositories that may use it are read first and sent again.
 """
 
-import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -63,7 +62,8 @@ class GitHubSecret:
         if _is_after(_time(await self._secret(said)), published):
             return
         left = _whole(published.since) + _SECOND - datetime.now(UTC)
-        await asyncio.sleep(left.total_seconds() if timedelta(0) < left <= _SECOND else 0)
+        if timedelta(0) < left <= _SECOND:
+            await self._tools.pause(left.total_seconds())
         key = await self._public_key(said)
         sealed = _seal(key, filled(published.value, said["format"], None).reveal())
         body = {"encrypted_value": sealed, "key_id": str(key["key_id"]), **await self._scope(said)}
@@ -79,15 +79,20 @@ class GitHubSecret:
         return {"visibility": visibility, "selected_repository_ids": await self._repositories(said)}
 
     async def _repositories(self, said: Mapping[str, Any]) -> list[int]:
+        """Who may use an organisation's secret. A list that changes while it is read would take somebody the secret: it is not believed."""
         found: list[int] = []
+        totals: set[object] = set()
         for page in range(1, PAGES_MAX + 1):
             path = f"{said['secret']}/repositories?per_page={PAGE}&page={page}"
             request, reply = await self._send(said, "repositories of", path)
             answer = mapping(request, reply)
             here = [one["id"] for one in answer.get("repositories") or [] if isinstance(one, dict) and isinstance(one.get("id"), int)]
             found += here
+            totals.add(answer.get("total_count"))
             if len(here) < PAGE:
-                return _whole_list(request, found, answer.get("total_count"))
+                if totals != {len(set(found))}:
+                    raise Transient(f"{request.what}: the list changed while it was read")
+                return found
         raise Rejected(f"secret {said['secret']} is given to more than {PAGE * PAGES_MAX} repositories")
 
     async def _secret(self, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,13 +146,6 @@ def _seal(key: Mapping[str, Any], value: str) -> str:
     except (ValueError, CryptoError):
         raise Transient("GitHub's public key cannot be read") from None
     return base64.b64encode(box.encrypt(value.encode())).decode()
-
-
-def _whole_list(request: Request, found: list[int], total: object) -> list[int]:
-    """A list that changed while it was read, page by page, would take a repository its secret."""
-    if total != len(set(found)):
-        raise Transient(f"{request.what}: the list changed while it was read")
-    return found
 
 
 def _time(secret: Mapping[str, Any]) -> datetime:

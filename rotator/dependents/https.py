@@ -100,9 +100,9 @@ def mapping(request: Request, reply: Reply) -> dict[str, Any]:
 def pause(headers: Mapping[str, str]) -> timedelta:
     """What a limit asks for: seconds in `Retry-After`, or a time of reset as GitHub says it; bounded, whatever it says."""
     after, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
-    if after.isdigit():
+    if after.isdecimal() and len(after) < 12:
         return min(timedelta(seconds=int(after)), RETRY_AFTER_MAX)
-    if reset.isdigit() and len(reset) < 12:
+    if reset.isdecimal() and len(reset) < 12:
         left = timedelta(seconds=int(reset) - datetime.now(UTC).timestamp())
         return min(max(left, timedelta(0)), RETRY_AFTER_MAX)
     return RETRY_AFTER_UNSAID

@@ -110,7 +110,7 @@ async def restart(
     for rollout in await look(cluster, namespace, names):
         if (rollout.is_restarted(mark, value) and not again) or (rollout.reloads(secret) and _is_awaited(rollout, mark, value)):
             continue
-        annotations = {RESTARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"), mark: value}
+        annotations = {RESTARTED_AT: datetime.now(UTC).isoformat(), mark: value}  # of the second alone, two restarts would be one
         await _patch(cluster, namespace, rollout.name, {"spec": {"template": {"metadata": {"annotations": annotations}}}})
 
 

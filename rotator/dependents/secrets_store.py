@@ -104,7 +104,7 @@ def _trap(objects: Sequence[Mapping[str, Any]], dependent: Dependent, published:
     name = _object(dependent, published)
     found = [one for one in objects if str(one.get("objectName", "")).lower() == name.lower()]
     if not found:
-        return f"SecretProviderClass {dependent.parameters['class']} mounts no object {name}"
+        return f"SecretProviderClass {dependent.parameters['provider_class']} mounts no object {name}"
     pinned = [version for one in found if (version := str(one.get("objectVersion") or "")) and version != published.version]
     return f"it pins version {short(pinned[0])} of {name} (objectVersion), which never moves" if pinned else ""
 

@@ -6,6 +6,7 @@ one, a 422 for a change of an immutable Secret. Never: watches, strategic merges
 
 import base64
 import binascii
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,7 +72,7 @@ class ClusterApi:
         return Answer(status=refused.status, body={**about, "reason": reason, "code": refused.status}, headers=refused.headers)
 
     def get(self, call: Call) -> Answer:
-        return Answer(body=self._found(call))
+        return Answer(body=copy.deepcopy(self._found(call)))
 
     def patch(self, call: Call) -> Answer:
         before, change = self._found(call), call.json()
