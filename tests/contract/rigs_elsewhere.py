@@ -204,7 +204,7 @@ def store_rig(name: str, *, by_key: bool) -> Rig:
             return store.values["Chat:Model", None], [(one.key, one.content_type, one.tags) for one in store.values.values()]
 
         held = lambda: azure.holds(reader.id)  # noqa: E731
-        held()
+        azure.holds(reader.id)
         return situation(azure, one, held, neighbours, vanish=store.values.clear, settles_s=31)
 
     of = "Microsoft.AppConfiguration/configurationStores/keyValues"

@@ -142,7 +142,7 @@ async def test_a_deployment_without_pods_runs_on_nothing_old(kind: KubernetesSec
 )
 def test_what_an_answer_becomes(status: int, reading: type[Exception], writing: type[Exception]) -> None:
     for mutates, fault in ((False, reading), (True, writing)):
-        error = ApiException(status=status)
+        error: Any = ApiException(status=status)
         error.body, error.headers = '{"message": "Invalid value: a key"}', {"Retry-After": "3"}
         with pytest.raises(fault) as raised, cluster_faults("Secret chat", needs="secrets/get", mutates=mutates):
             raise error

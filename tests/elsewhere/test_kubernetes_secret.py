@@ -187,9 +187,9 @@ async def test_somebody_who_writes_the_secret_meanwhile_loses_nothing(estate: Es
 async def test_somebody_who_keeps_writing_is_not_fought_for_ever(estate: Estate) -> None:
     one, _ = furnish(estate)
     key = ("secrets", "prod", "chat")
-    for number in range(20):
-        theirs = {"data": {"database": base64.b64encode(str(number).encode()).decode()}}
-        estate.azure.meanwhile("GetClusterSecret", lambda theirs=theirs: estate.cluster.patch(key, theirs, estate.azure.state))
+    theirs = {"metadata": {"annotations": {"touched": "yes"}}}
+    for _ in range(20):
+        estate.azure.meanwhile("GetClusterSecret", lambda: estate.cluster.patch(key, theirs, estate.azure.state))
     with pytest.raises(Conflict):
         await estate.kind(KIND).deliver(one, estate.publish("a new value"))
     assert estate.arrivals("PatchClusterSecret") == 3
