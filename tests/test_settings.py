@@ -14,6 +14,7 @@ import yaml
 from rotator.core.credential import Secret
 from rotator.core.policy import Mode, Policy, Unprovable, Window
 from rotator.settings import Settings, SettingsError, load, parse, schema
+from rotator.settings.kinds import KINDS
 
 CONFIG = Path(__file__).parent.parent / "config"
 ACCOUNTS = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts"
@@ -589,6 +590,11 @@ def test_what_loads_fits_the_schema(text: str) -> None:
 def test_what_the_schema_refuses_does_not_load_either(text: str) -> None:
     assert not validator().is_valid(yaml.safe_load(text))
     assert errors(text)
+
+
+def test_there_is_an_example_of_every_kind_of_dependent() -> None:
+    credentials = load(CONFIG / "dependents.yaml").credential_list()
+    assert {dependent.kind for credential in credentials for dependent in credential.dependents} == set(KINDS)
 
 
 # --- many ------------------------------------------------------------------------------------------------------------------

@@ -50,7 +50,8 @@ def row(one: Seen) -> dict[str, Any]:
         "because": one.decision.because,
         "incident": next((case.id for case in one.incidents if case.is_open), None),
         "dependents": [
-            {"name": view.name, "kind": view.kind, "adoption": view.adoption, "seen": view.seen} for view in one.look.snapshot.dependents
+            {"name": view.name, "kind": view.kind, "adoption": view.adoption, "seen": view.seen, "because": view.because}
+            for view in one.look.snapshot.dependents
         ],
     }
 

@@ -76,7 +76,7 @@ class ApiManagement:
         place, name = resource(dependent.parameters["service"]), dependent.parameters["named_value"]
         found, _ = await self._named(place, name)
         if found.key_vault is None:
-            return by_value(dependent, published, await self._value(place, name), _what(dependent))
+            return by_value(dependent, published, await self._plain(place, name), _what(dependent))
         reference = reference_at(found.key_vault.secret_identifier or "")
         if not reference.is_to(published):
             return elsewhere(dependent, published, _what(dependent))
@@ -88,7 +88,7 @@ class ApiManagement:
         if found.key_vault is not None:
             reference_at(found.key_vault.secret_identifier or "").refuse_to_move(_what(dependent), published)
             return await self._refresh(place, name, published)
-        current = await self._value(place, name)
+        current = await self._plain(place, name)
         wish = filled(dependent, published, current)
         if Sealed(current) == wish:
             return None
@@ -111,7 +111,7 @@ class ApiManagement:
             answer: Any = await self._clients.at(place).named_value.get(place.group, place.name, name, cls=_with_etag)
             return answer[0], answer[1]
 
-    async def _value(self, place: Resource, name: str) -> str:
+    async def _plain(self, place: Resource, name: str) -> str:
         with faults(f"value of named value {name}", needs=f"{_ACTIONS}/namedValues/listValue/action"):
             found = await self._clients.at(place).named_value.list_value(place.group, place.name, name)
             return found.value or ""

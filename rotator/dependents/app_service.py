@@ -24,6 +24,7 @@ from rotator.dependents.arm import (
     Clients,
     Reference,
     Resource,
+    Turns,
     Underway,
     by_value,
     elsewhere,
@@ -53,17 +54,22 @@ class AppService:
     def __init__(self, tools: Tools, client: Callable[..., WebSiteManagementClient] = WebSiteManagementClient) -> None:
         self._clients = Clients(tools.azure, client)
         self._refreshes = Underway(REFRESH_TAKES_S)
+        self._turns = Turns()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         return await seen(dependent, self._look(dependent, published))
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Refresh a reference, or write a plain setting. Raises Rejected where a reference never moves."""
+        async with self._turns.at(_place(dependent)[0]):
+            await self._move(dependent, published)
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         site, setting = _place(dependent)
         settings = await self._settings(site)
         reference = _reference(_text(settings, site, setting))
         if reference is None:
-            return await self._write(site, setting, dependent, published)
+            return await self._write(site, settings, dependent, published)
         reference.refuse_to_move(f"setting {setting} of {_name(site)}", published)
         state = await self._state(site, setting)
         if state.active_version != published.version:
@@ -81,13 +87,16 @@ class AppService:
             return elsewhere(dependent, published, what)
         return pinned(reference, _judged(dependent, published, await self._state(site, setting)), what)
 
-    async def _write(self, site: Resource, setting: str, dependent: Dependent, published: Published) -> None:
+    async def _write(self, site: Resource, settings: dict[str, str], dependent: Dependent, published: Published) -> None:
+        setting = dependent.parameters["setting"]
         for _ in range(ATTEMPTS):
-            settings = await self._settings(site)
-            wish = filled(dependent, published, settings.get(setting))
-            if Sealed(settings.get(setting, "")) == wish:
+            current = _text(settings, site, setting)
+            wish = filled(dependent, published, current)
+            if Sealed(current) == wish:
                 return
-            if await self._settings(site) != settings:
+            again = await self._settings(site)
+            if again != settings:
+                settings = again
                 continue
             await self._put(site, {**settings, setting: wish.reveal()})
             if Sealed((await self._settings(site)).get(setting, "")) != wish:

@@ -1,11 +1,13 @@
 """What the kinds behind Azure Resource Manager share: resource ids, one client a subscription, references, forms, and words for a look."""
 
+import asyncio
 import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from azure.core.exceptions import HttpResponseError
 
@@ -188,6 +190,16 @@ class Underway:
 
 
 REMEMBERED_MAX = 10_000
+
+
+class Turns:
+    """One write at a time to a resource that is written as a whole: two credentials of ours on one site do not undo each other."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def at(self, place: Resource) -> asyncio.Lock:
+        return self._locks.setdefault(place.id.lower(), asyncio.Lock())
 
 
 def changed_meanwhile(fault: Fault) -> bool:

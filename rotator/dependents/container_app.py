@@ -15,7 +15,7 @@ from rotator.azure import faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Rejected
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Underway, resource, seen
+from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, resource, seen
 from rotator.dependents.container_secrets import (
     SecretMap,
     is_stored,
@@ -53,12 +53,17 @@ class ContainerApp:
     def __init__(self, tools: Tools, client: Callable[..., ContainerAppsAPIClient] = ContainerAppsAPIClient) -> None:
         self._clients = Clients(tools.azure, client)
         self._begun = Underway(RESTART_TAKES_S)
+        self._turns = Turns()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         return await seen(dependent, self._look(dependent, published))
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the secrets where they lag; once that is through, restart what began before it."""
+        async with self._turns.at(resource(dependent.parameters["app"])):
+            await self._move(dependent, published)
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         place, name = resource(dependent.parameters["app"]), dependent.parameters["secret"]
         found = await self._app(place)
         if is_under_way(found):
@@ -71,7 +76,7 @@ class ContainerApp:
         stored = is_stored(mine, dependent, published)
         written = (place.id.lower(), name, published.version)
         if stored is False or (stored is None and not self._begun.is_on(written)):
-            await self._write(place, name, dependent, published)
+            await self._write(place, found, secrets, dependent, published)
             self._begun.begin(written)
             found = await self._app(place)
         if not is_under_way(found):
@@ -80,21 +85,24 @@ class ContainerApp:
     async def _look(self, dependent: Dependent, published: Published) -> DependentView:
         place, name = resource(dependent.parameters["app"]), dependent.parameters["secret"]
         found = await self._app(place)
-        stored = judged(own(await self._secrets(place), place, name), dependent, published, name)
+        stored = judged(own(await self._secrets(place), place, name), dependent, published, modified_at(found))
         if stored.adoption not in (Adoption.PROVEN, Adoption.CLAIMED):
             return stored
         if is_under_way(found):
             return replace(stored, adoption=Adoption.STALE, because="the write is under way", running=None)
         return _running(stored, await self._revisions(place), modified_at(found))
 
-    async def _write(self, place: Resource, name: str, dependent: Dependent, published: Published) -> None:
+    async def _write(self, place: Resource, found: Any, secrets: SecretMap, dependent: Dependent, published: Published) -> None:
+        """`found` and `secrets` as they were read; where they are not any more, they are read again first."""
+        name = dependent.parameters["secret"]
         for _ in range(ATTEMPTS):
-            before, secrets = modified_at(await self._app(place)), await self._secrets(place)
             rows = rewritten(secrets, name, dependent, published)
-            app = await self._app(place)
-            if modified_at(app) != before or await self._secrets(place) != secrets:
+            again, others = await self._app(place), await self._secrets(place)
+            if modified_at(again) != modified_at(found) or others != secrets:
+                found, secrets = again, others
+                own(secrets, place, name)
                 continue
-            await self._patch(place, {"location": app.location, "properties": {"configuration": {"secrets": rows}}})
+            await self._patch(place, {"location": found.location, "properties": {"configuration": {"secrets": rows}}})
             if is_stored(own(await self._secrets(place), place, name), dependent, published) is False:
                 raise Conflict(f"secret {name} of {place.name} was written by somebody else meanwhile")
             return

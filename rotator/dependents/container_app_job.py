@@ -16,7 +16,7 @@ from rotator.azure import faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Underway, resource, seen
+from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, resource, seen
 from rotator.dependents.container_secrets import (
     SecretMap,
     is_stored,
@@ -47,39 +47,50 @@ class ContainerAppJob:
     def __init__(self, tools: Tools, client: Callable[..., ContainerAppsAPIClient] = ContainerAppsAPIClient) -> None:
         self._clients = Clients(tools.azure, client)
         self._begun = Underway(WRITE_TAKES_S)
+        self._turns = Turns()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         return await seen(dependent, self._look(dependent, published))
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the secrets where they lag. Never starts or stops an execution."""
+        async with self._turns.at(resource(dependent.parameters["job"])):
+            await self._move(dependent, published)
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         place, name = resource(dependent.parameters["job"]), dependent.parameters["secret"]
-        if is_under_way(await self._job(place)):
+        found = await self._job(place)
+        if is_under_way(found):
             return
-        mine = own(await self._secrets(place), place, name)
+        secrets = await self._secrets(place)
+        mine = own(secrets, place, name)
         reference = reference_of(mine)
         if reference is not None:
             reference.refuse_to_move(f"secret {name} of {place.name}", published)
         stored, sign = is_stored(mine, dependent, published), (place.id.lower(), name, published.version)
         if stored is False or (stored is None and not self._begun.is_on(sign)):
-            await self._write(place, name, dependent, published)
+            await self._write(place, found, secrets, dependent, published)
             self._begun.begin(sign)
 
     async def _look(self, dependent: Dependent, published: Published) -> DependentView:
         place, name = resource(dependent.parameters["job"]), dependent.parameters["secret"]
         found = await self._job(place)
-        stored = judged(own(await self._secrets(place), place, name), dependent, published, name)
+        stored = judged(own(await self._secrets(place), place, name), dependent, published, modified_at(found))
         if stored.adoption not in (Adoption.PROVEN, Adoption.CLAIMED):
             return stored
         if is_under_way(found):
             return replace(stored, adoption=Adoption.STALE, because="the write is under way", running=None)
         return _running(stored, await self._executions(place), modified_at(found))
 
-    async def _write(self, place: Resource, name: str, dependent: Dependent, published: Published) -> None:
+    async def _write(self, place: Resource, found: Any, secrets: SecretMap, dependent: Dependent, published: Published) -> None:
+        """`found` and `secrets` as they were read; where they are not any more, they are read again first."""
+        name = dependent.parameters["secret"]
         for _ in range(ATTEMPTS):
-            before, secrets = modified_at(await self._job(place)), await self._secrets(place)
             rows = rewritten(secrets, name, dependent, published)
-            if modified_at(await self._job(place)) != before or await self._secrets(place) != secrets:
+            again, others = await self._job(place), await self._secrets(place)
+            if modified_at(again) != modified_at(found) or others != secrets:
+                found, secrets = again, others
+                own(secrets, place, name)
                 continue
             await self._patch(place, {"properties": {"configuration": {"secrets": rows}}})
             if is_stored(own(await self._secrets(place), place, name), dependent, published) is False:

@@ -17,7 +17,7 @@ from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, as_sent, filled, inside, resource, seen, view
+from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, Turns, as_sent, filled, inside, resource, seen, view
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -37,19 +37,26 @@ class ContainerInstance:
     def __init__(self, tools: Tools, client: Callable[..., ContainerInstanceManagementClient] = ContainerInstanceManagementClient) -> None:
         self._tools = tools
         self._clients = Clients(tools.azure, client)
+        self._turns = Turns()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         return await seen(dependent, self._look(dependent, published))
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the group with the new value. Raises Rejected, naming them, where other secure values are not supplied."""
+        async with self._turns.at(resource(dependent.parameters["group"])):
+            await self._move(dependent, published)
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         place = resource(dependent.parameters["group"])
+        group = await self._group(place)
         for _ in range(ATTEMPTS):
-            group = await self._group(place)
             if _is_delivered(group, dependent, published):
                 return
             wish = await self._filled(group, dependent, published)
-            if _written(await self._group(place)) != _written(group):
+            again = await self._group(place)
+            if _written(again) != _written(group):
+                group = again
                 continue
             await self._put(place, wish)
             if not _is_delivered(await self._group(place), dependent, published):
@@ -67,12 +74,12 @@ class ContainerInstance:
             return view(dependent, Adoption.STALE, saw, f"variable {dependent.parameters['variable']} holds another value")
         if fingerprint != published.fingerprint:
             return view(dependent, Adoption.STALE, saw, "rotator's mark on the group is not of the published value")
-        states = [_state(container) for container, _ in mine]
-        waits = [state for state, started in states if state != "Running" or started <= before]
+        states = [_state(container) for container in group["properties"]["containers"]]
+        waits = [state for state, started in states if started <= before]
         if waits or group["properties"].get("provisioningState") not in _SETTLED:
             return view(dependent, Adoption.STALE, f"{saw}, {', '.join(waits) or 'Pending'}", "the containers have not started again yet")
-        started = min(started for _, started in states)
-        return view(dependent, Adoption.PROVEN, f"{saw}, Running since {started}", running=published.fingerprint)
+        state, started = min(states, key=lambda one: one[1])
+        return view(dependent, Adoption.PROVEN, f"{saw}, {state} since {started}", running=published.fingerprint)
 
     async def _filled(self, group: Group, dependent: Dependent, published: Published) -> Group:
         """The group as it is to be, with every value that Azure did not give back."""

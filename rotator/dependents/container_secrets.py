@@ -1,7 +1,7 @@
 """What the apps and the jobs of Container Apps share: an array of secrets that a write replaces as a whole."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rotator.core.credential import Dependent
@@ -11,6 +11,8 @@ from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.arm import SHOWN, Reference, Resource, by_value, elsewhere, filled, pinned, reference_at, view
 from rotator.engine.ports import Published
 
+WHOLE_SECONDS = timedelta(seconds=1)
+"""The vault tells a version's time in whole seconds."""
 UNDER_WAY = frozenset({"InProgress", "Updating", "Provisioning"})
 SecretMap = Mapping[str, Mapping[str, str]]
 """By name: `name`, and `value`, or `keyVaultUrl` with `identity`."""
@@ -57,21 +59,25 @@ def _written(secret: Mapping[str, str]) -> dict[str, str]:
     return dict(secret)
 
 
-def judged(secret: Mapping[str, str], dependent: Dependent, published: Published, name: str) -> DependentView:
-    """What is stored: Proven and Claimed speak of the store alone, the caller adds what runs on it."""
+def judged(secret: Mapping[str, str], dependent: Dependent, published: Published, written: datetime | None) -> DependentView:
+    """What is stored: Proven and Claimed speak of the store alone, the caller adds what runs on it. A write reads the vault again, so where
+    Azure does not show what it read, a write since the version was made (`written` is the last one) is as much as can be known.
+    """
+    name = dependent.parameters["secret"]
     what, reference = f"secret {name}", reference_of(secret)
     if reference is None:
         return by_value(dependent, published, secret.get("value"), what)
     if not reference.is_to(published):
         return elsewhere(dependent, published, what)
     stored = is_stored(secret, dependent, published)
-    if stored is None:
+    if stored is None and written is not None and written >= published.since + WHOLE_SECONDS:
         view_ = view(dependent, Adoption.CLAIMED, "not shown", f"Azure does not show what it read for {what}")
     elif stored:
         saw = f"fingerprint {published.fingerprint[:SHOWN]}"
         view_ = view(dependent, Adoption.PROVEN, saw, running=published.fingerprint)
     else:
-        view_ = view(dependent, Adoption.STALE, "an older value", f"{what} was not read from the vault again yet")
+        saw = "not shown" if stored is None else "an older value"
+        view_ = view(dependent, Adoption.STALE, saw, f"{what} was not read from the vault again yet")
     return pinned(reference, view_, what)
 
 

@@ -38,12 +38,14 @@ class FoundryConnection:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the connection where its mark is not of the value. Raises Rejected for a connection without an API key."""
         place = resource(dependent.parameters["connection"])
+        properties = await self._properties(place)
         for _ in range(ATTEMPTS):
-            properties = await self._properties(place)
             if _mark(properties) == published.fingerprint:
                 return
             wish = _wish(properties, dependent, published)
-            if await self._properties(place) != properties:
+            again = await self._properties(place)
+            if again != properties:
+                properties = again
                 continue
             await self._patch(place, wish)
             if _mark(await self._properties(place)) != published.fingerprint:

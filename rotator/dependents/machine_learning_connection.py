@@ -38,12 +38,14 @@ class MachineLearningConnection:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the connection where it holds another key. Raises Rejected for a connection without an API key."""
         place = resource(dependent.parameters["connection"])
+        properties = await self._properties(place)
         for _ in range(ATTEMPTS):
-            properties = await self._properties(place)
             wish = filled(dependent, published, _key(properties))
             if Sealed(_key(properties)) == wish:
                 return
-            if await self._properties(place) != properties:
+            again = await self._properties(place)
+            if again != properties:
+                properties = again
                 continue
             await self._put(place, _wish(properties, wish))
             if Sealed(_key(await self._properties(place))) != wish:

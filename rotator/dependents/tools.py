@@ -11,9 +11,9 @@ from rotator.core.sealed import Sealed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """`secret` reads what stands behind `env:`, `file:` or `vault:`; `directory` is what a relative path of the settings starts from.
-
-    `pause` is how a kind waits, in seconds. `azure.probes` is a session for plain HTTPS to hosts that are not Azure's: it opens a fresh connection for each request.
+    """`secret` reads what stands behind `env:`, `file:` or `vault:`; `directory` is what a relative path of the settings starts from;
+    `pause` is how a kind waits, in seconds. `azure.probes` is a session for plain HTTPS to hosts that are not Azure's: it opens a fresh
+    connection for each request.
     """
 
     azure: Azure

@@ -52,7 +52,7 @@ class ContainerApp:
 
     def stored(self, state: "State") -> dict[str, str]:
         self.look(state)
-        return {one["name"]: value for one in self.secrets if (value := self._value(one)) is not None}
+        return {one["name"]: value for one in self.secrets if (value := self._holds(one)) is not None}
 
     def process(self, state: "State", secret: str) -> str | None:
         """What the replicas that run now hold."""
@@ -86,12 +86,12 @@ class ContainerApp:
         return self.replicas[-1]
 
     def _replica(self, state: "State", name: str) -> Replica:
-        return Replica(name=name, created_at=state.now(), holds={one["name"]: self._value(one) or "" for one in self.secrets})
+        return Replica(name=name, created_at=state.now(), holds={one["name"]: self._holds(one) or "" for one in self.secrets})
 
     def _fetch(self, state: "State") -> None:
         self.fetched = {one["name"]: fetch(state, place_at(one["keyVaultUrl"])) for one in self.secrets if "keyVaultUrl" in one}
 
-    def _value(self, secret: dict[str, str]) -> str | None:
+    def _holds(self, secret: dict[str, str]) -> str | None:
         return self.fetched[secret["name"]].value if secret["name"] in self.fetched else secret.get("value")
 
 

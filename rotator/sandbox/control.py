@@ -48,6 +48,7 @@ def control_application(azure: "Sandbox") -> web.Application:
         web.post("/consumers", control.add_consumer),
         web.post("/apps", control.add_app),
         web.get("/apps", control.apps),
+        web.post("/inhabit", control.inhabit),
         web.post("/time", control.time),
     ])  # fmt: skip
     return app
@@ -143,6 +144,10 @@ class _Control:
     async def add_app(self, request: web.Request) -> web.Response:
         """{"name", "account", "consumer": resource id, "path": [setting, secret or field]}."""
         return web.json_response(app_json(self._azure.add_app(**await _content(request))), status=201)
+
+    async def inhabit(self, request: web.Request) -> web.Response:
+        """{"account": name, "secret": URL, and optionally "sorts"}: consumers of many sorts, with a small app on each."""
+        return web.json_response(self._azure.inhabit(**await _content(request)), status=201)
 
     async def apps(self, request: web.Request) -> web.Response:
         return web.json_response([app_json(app) for app in self._azure.apps])

@@ -24,6 +24,7 @@ from rotator.sandbox.elsewhere import SURFACES, Elsewhere, build, kubeconfig
 from rotator.sandbox.entra import Entra
 from rotator.sandbox.faults import Fault, parse
 from rotator.sandbox.fleet import furnish
+from rotator.sandbox.inhabitants import SORTS, inhabit
 from rotator.sandbox.journal import Entry
 from rotator.sandbox.keys import SHAPES, SLOTS, Key
 from rotator.sandbox.listener import Listener, certified
@@ -233,6 +234,10 @@ class Sandbox:
         """A small app on a consumer, named by its resource id: it calls the account with the key that its platform gives it."""
         app = App(name=name, account=account, consumer=consumer, path=tuple(path))
         return self._apps.start(app, self.account(account), self.consumer(consumer))
+
+    def inhabit(self, account: str, secret: str, sorts: Sequence[str] = SORTS) -> list[dict[str, Any]]:
+        """Consumers of many sorts with a small app on each, all on the account's key1."""
+        return inhabit(self, account, secret, sorts)
 
     async def furnish(self, count: int = 12) -> list[dict[str, str]]:
         return await furnish(self, count)

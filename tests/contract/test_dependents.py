@@ -7,14 +7,11 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from rotator.azure import Azure, ClientSecret, Cloud, open_azure
 from rotator.core.faults import Denied, Fault
-from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents import KINDS, Tools, make
 from rotator.engine.ports import Kind, Published
@@ -23,10 +20,9 @@ from tests.contract import rigs_elsewhere, rigs_on_arm
 from tests.contract.rigs import Rig, Situation
 
 RIGS = (*rigs_on_arm.RIGS, *rigs_elsewhere.RIGS)
-FAULTS = ("500-before", "503-after", "drop-before", "drop-after", "hang", "truncated", "429:1", "401", "403", "409")
+FAULTS = ("500-before", "503-after", "drop-before", "drop-after", "hang:0.1", "truncated", "429:1", "401", "403", "409")
 NO_EFFECT = ("500-before", "drop-before", "429:1", "401", "403", "409")
 ASKED_MAX = 4
-REQUEST_TIMEOUT_S = 0.4
 
 
 @dataclass(kw_only=True)
@@ -85,38 +81,9 @@ class Bench:
 
 
 @pytest_asyncio.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    async with Sandbox(tmp_path, seed=3) as azure:
-        yield azure
-
-
-@pytest_asyncio.fixture
-async def azure(sandbox: Sandbox) -> AsyncIterator[Azure]:
-    cloud = Cloud(
-        authority=sandbox.authority,
-        resource_manager=sandbox.resource_manager,
-        audience=sandbox.audience,
-        ca_file=str(sandbox.ca_file),
-        verify_challenge_resource=False,
-        private=True,
-    )
-    identity = ClientSecret(tenant=sandbox.tenant, client=sandbox.client, secret=lambda: sandbox.client_secret)
-    async with open_azure(cloud, identity, request_timeout_s=REQUEST_TIMEOUT_S) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def bench(request: pytest.FixtureRequest, sandbox: Sandbox, azure: Azure, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest, sandbox: Sandbox, tools: Tools) -> AsyncIterator[Bench]:
     rig: Rig = request.param
-
-    async def secret(reference: str) -> Sealed:
-        known = {"env:OTHER": rigs_on_arm.OTHER_SECURE, "env:REGISTRY": rigs_on_arm.REGISTRY_PASSWORD}
-        return Sealed({**known, **rigs_elsewhere.secrets(sandbox)}[reference])
-
-    async def pause(seconds: float) -> None:
-        sandbox.pass_time(seconds)
-
-    kind = make(rig.kind, Tools(azure=azure, secret=secret, directory=tmp_path, pause=pause))
+    kind = make(rig.kind, tools)
     bench = Bench(azure=sandbox, rig=rig, kind=kind, situation=await rig.build(sandbox))
     yield bench
     for text in bench.texts:

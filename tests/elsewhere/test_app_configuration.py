@@ -105,9 +105,7 @@ async def test_a_locked_setting_is_left_alone(estate: Estate) -> None:
     assert "az appconfig kv unlock" in refused.value.remedy
 
 
-@pytest.mark.parametrize(
-    "uri", ["https://other.vault.azure.net/secrets/chat-key", "https://kv/secrets", "no URL"]
-)
+@pytest.mark.parametrize("uri", ["https://other.vault.azure.net/secrets/chat-key", "https://kv/secrets", "no URL"])
 async def test_a_setting_that_refers_elsewhere_is_not_bent(estate: Estate, uri: str) -> None:
     one, _ = furnish(estate, uri=uri)
     new = estate.publish("a new value")
