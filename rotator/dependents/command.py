@@ -19,6 +19,7 @@ from rotator.core.credential import Dependent
 from rotator.core.faults import Ambiguous, Denied, Rejected, Transient
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Adoption, DependentView
+from rotator.dependents.told import Told
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import at, claimed, filled, proven, short, stale
 from rotator.engine.ports import Published
@@ -46,7 +47,7 @@ class Command:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._ran: dict[tuple[tuple[str, ...], str, str], DependentView] = {}
+        self._ran = Told()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         said = dependent.parameters
@@ -59,7 +60,7 @@ class Command:
             if running == published.fingerprint:
                 return proven(dependent, seen, running=running)
             return stale(dependent, seen, "its check prints another fingerprint" if running else "its check prints none", running=running)
-        known = self._ran.get(_place(dependent, published))
+        known = self._ran.of(_place(dependent, published))
         return known or stale(dependent, "", "its command has not run for this version in this run, and there is no `check` to ask")
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
@@ -80,7 +81,7 @@ class Command:
             view = stale(dependent, f"{seen}, printed {short(running)}", "it prints another fingerprint", running=running)
         else:
             view = claimed(dependent, seen, "its command ended well, and does not say what runs now")
-        self._ran[_place(dependent, published)] = view
+        self._ran.remember(_place(dependent, published), view)
 
     async def _run(
         self, command: Sequence[str], limit: timedelta, dependent: Dependent, published: Published, stdin: bytes | None

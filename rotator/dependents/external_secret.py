@@ -69,6 +69,9 @@ class ExternalSecret:
         if not found:
             because = "the operator has written it; no rollout is named, so nobody says what the pods run on"
             return claimed(dependent, seen, because, running=value)
+        if named := rollouts.strangers(found, synced.target):
+            because = f"all pods are new, but {named} gets Secret {synced.target} by no variable and no volume"
+            return claimed(dependent, seen, because, running=value)
         return proven(dependent, seen, running=value)
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:

@@ -101,6 +101,9 @@ def _restarted(dependent: Dependent, published: Published, found: Sequence[Rollo
     lagging = [why for one in found if (why := one.lags(mark, value))]
     if lagging:
         return stale(dependent, seen, "; ".join(lagging))
+    if named := rollouts.strangers(found, dependent.parameters["secret"]):
+        because = f"all pods are new, but {named} gets Secret {dependent.parameters['secret']} by no variable and no volume"
+        return claimed(dependent, seen, because, running=value)
     return proven(dependent, f"{seen}; {', '.join(f'{one.name} {one.pods[1]}/{one.pods[0]}' for one in found)}", running=value)
 
 

@@ -129,6 +129,11 @@ def reads(rollout: Rollout, secret: str) -> set[Reads]:
     return by_file | ({Reads.ENVIRONMENT} if any(_is_in_environment(one, secret) for one in containers) else set())
 
 
+def strangers(found: Sequence[Rollout], secret: str) -> str:
+    """The workloads whose pods get this Secret in no way that their template shows: that they are new says nothing of them."""
+    return ", ".join(one.name for one in found if not reads(one, secret))
+
+
 def _is_of(volume: Mapping[str, Any], secret: str) -> bool:
     sources = [volume, *((volume.get("projected") or {}).get("sources") or [])]
     return any(secret in ((one.get("secret") or {}).get("secretName"), (one.get("secret") or {}).get("name")) for one in sources)

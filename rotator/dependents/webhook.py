@@ -20,6 +20,7 @@ from rotator.core.credential import Dependent
 from rotator.core.faults import Rejected
 from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.https import Reply, Request, ask, refused
+from rotator.dependents.told import Told
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import at, claimed, proven, short, stale
 from rotator.engine.ports import Published
@@ -38,7 +39,7 @@ class Webhook:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._told: dict[tuple[str, str, str], DependentView] = {}
+        self._told = Told()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         request = await self._request(dependent, published, "")
@@ -46,7 +47,7 @@ class Webhook:
         if reply.status not in _NO_LOOK and not 200 <= reply.status < 300:
             raise refused(request, reply)
         verdict = _verdict(dependent, published, reply) if reply.status not in _NO_LOOK else None
-        told = self._told.get(_place(dependent, published))
+        told = self._told.of(_place(dependent, published))
         return verdict or told or stale(dependent, f"{reply.status}", "it has not been told in this run, and says nothing when asked")
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
@@ -59,7 +60,8 @@ class Webhook:
             raise refused(request, reply)
         seen = f"{reply.status} at {at(datetime.now(UTC))}"
         because = "it took the news, and does not say what it runs on"
-        self._told[_place(dependent, published)] = _verdict(dependent, published, reply) or claimed(dependent, seen, because)
+        view = _verdict(dependent, published, reply) or claimed(dependent, seen, because)
+        self._told.remember(_place(dependent, published), view)
 
     async def _request(self, dependent: Dependent, published: Published, body: str) -> Request:
         """A delivery where there is a body, else a look."""

@@ -30,6 +30,19 @@ def settings(azure: "Sandbox") -> dict[str, Any]:
         "accounts": {account.name: account.id for account in azure.accounts},
         "endpoints": {account.name: account.endpoints for account in azure.accounts},
         "control": azure.control_url,
+        "elsewhere": elsewhere(azure),
+    }
+
+
+def elsewhere(azure: "Sandbox") -> dict[str, Any]:
+    """Where the platforms outside Azure are, and the tokens that they take; worth nothing outside."""
+    there = azure.elsewhere
+    return {
+        "kubeconfig": azure.kubeconfig(),
+        "github": {"url": azure.url("github"), "token": there.github.token},
+        "azure_devops": {"url": azure.url("azure_devops"), "token": there.devops.token},
+        "app_configuration": {"url": azure.url("app_configuration"), "id": there.store.id, "secret": there.store.secret},
+        "receiver": {"url": azure.url("receiver")},
     }
 
 

@@ -28,6 +28,7 @@ from rotator.sandbox.inhabitants import SORTS, inhabit
 from rotator.sandbox.journal import Entry
 from rotator.sandbox.keys import SHAPES, SLOTS, Key
 from rotator.sandbox.listener import Listener, certified
+from rotator.sandbox.outsiders import settle
 from rotator.sandbox.resource_manager import ResourceManager
 from rotator.sandbox.state import AUDIENCE, State
 from rotator.sandbox.vault import VaultSurface
@@ -241,6 +242,10 @@ class Sandbox:
 
     async def furnish(self, count: int = 12) -> list[dict[str, str]]:
         return await furnish(self, count)
+
+    def settle_outsiders(self, account: str, secret: str) -> list[dict[str, Any]]:
+        """Apps on a cluster, GitHub, Azure DevOps and a machine of one's own, each with what settings say of it."""
+        return settle(self, account, secret)
 
     # What is true.
 

@@ -217,6 +217,16 @@ async def test_what_the_role_lacks_is_named(estate: Estate, denied: str, permiss
     assert f"grant {permission}" in refused.value.remedy
 
 
+async def test_a_workload_that_does_not_read_the_secret_is_restarted_and_proves_nothing(estate: Estate) -> None:
+    one, _ = furnish(estate)
+    estate.azure.add_consumer("workload", "prod/deployment/other", spec=pod("another"))
+    one.parameters["rollouts"].append("deployment/other")
+    new = estate.publish("a new value")
+    await estate.kind(KIND).deliver(one, new)
+    found = await estate.look(one, new)
+    assert (found.adoption, "deployment/other gets Secret chat by no variable" in found.because) == (Adoption.CLAIMED, True)
+
+
 async def test_a_key_inside_a_document_keeps_its_neighbours(estate: Estate) -> None:
     estate.azure.add_consumer("cluster_secret", "prod/chat", data={"key": '{"endpoint": "https://x", "key": "an old value"}'})
     one = dependent(KIND, **estate.in_cluster(), secret="chat", field="key", format='{"key": "{key}"}')
