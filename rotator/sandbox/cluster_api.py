@@ -110,7 +110,7 @@ def _check_data(before: dict[str, Any], change: dict[str, Any]) -> None:
     if before.get("immutable") and change.get("data"):
         raise Refused(422, "Invalid", "Secret is invalid: data: Forbidden: field is immutable when `immutable` is set")
     try:
-        for value in (change.get("data") or {}).values():
+        for value in filter(None, (change.get("data") or {}).values()):
             base64.b64decode(value, validate=True)
     except (binascii.Error, TypeError):
         raise Refused(400, "BadRequest", "illegal base64 data") from None
