@@ -9,12 +9,14 @@ Neither gives its secret back. Which value was written last is said beside it in
 (azure-devops) is synchronous, brings every service of Azure DevOps, and has been a beta since 2023.
 """
 
+import asyncio
 import base64
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Missing, Rejected
@@ -45,6 +47,7 @@ class AzureDevOps:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def adoption(self, dependent: Dependent, published: Published) -> DependentView:
         said = dependent.parameters
@@ -63,7 +66,14 @@ class AzureDevOps:
         return claimed(dependent, seen, "it was written; Azure DevOps gives no value back, and each run reads it anew", running=written)
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
-        said, value = dependent.parameters, published.value
+        """One write at a time to one object: two credentials of ours in one group do not undo each other."""
+        said = dependent.parameters
+        whole = f"{said['organisation']}/{said['project']}/{_what(said)}".lower()
+        async with self._turns.setdefault(whole, asyncio.Lock()):
+            await self._deliver(said, published)
+
+    async def _deliver(self, said: Mapping[str, Any], published: Published) -> None:
+        value = published.value
         for _ in range(TRIES):
             before = await self._read(said)
             if _is_linked(before) or _written(before, said) == published.fingerprint:

@@ -8,6 +8,7 @@ what the template was before. Both outlive this process, so that a restart under
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,8 @@ from rotator.dependents.cluster import Cluster, cluster_faults, is_recent
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 RELOADER_PATIENCE = timedelta(minutes=5)
 """How long Reloader has, before the restart is ours after all (it may not be installed)."""
-_ANNOTATION_MAX = 63
+_ANNOTATION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+"""What Kubernetes takes as a name of an annotation."""
 
 
 class Reads(StrEnum):
@@ -85,7 +87,7 @@ class Rollout:
 def mark_of(*names: str) -> str:
     """The annotation that says for which value of this Secret something was done; two credentials may share a workload."""
     name = ".".join(("rotator-fingerprint", *names))
-    return name if len(name) <= _ANNOTATION_MAX else f"rotator-fingerprint.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return name if _ANNOTATION.fullmatch(name) else f"rotator-fingerprint.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 async def look(cluster: Cluster, namespace: str, names: Sequence[str]) -> list[Rollout]:
@@ -95,7 +97,7 @@ async def look(cluster: Cluster, namespace: str, names: Sequence[str]) -> list[R
 async def prepare(cluster: Cluster, namespace: str, rollouts: Sequence[Rollout], secret: str, mark: str, value: Fingerprint) -> None:
     """Before the value goes into the Secret: note the template of what Reloader will restart, so that its restart can be told."""
     for rollout in rollouts:
-        if rollout.reloads(secret) and not rollout.annotations.get(mark, "").startswith(value):
+        if rollout.reloads(secret) and rollout.annotations.get(mark, "").split(" ")[:2] != [value, rollout.digest]:
             note = f"{value} {rollout.digest} {datetime.now(UTC).isoformat(timespec='seconds')}"
             await _patch(cluster, namespace, rollout.name, {"metadata": {"annotations": {mark: note}}})
 

@@ -63,7 +63,7 @@ class SecretsStore:
         if said["secret"] and await _synced(cluster, dependent) != published.fingerprint:
             return f"the driver has not written the synced Secret {said['secret']} yet"
         found = await rollouts.look(cluster, said["namespace"], said["rollouts"])
-        return "; ".join(why for one in found if (why := one.lags(_mark(dependent), published.fingerprint)))
+        return "; ".join(why for one in found if (why := one.lags(_mark(dependent, published), published.fingerprint)))
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Restart what is named, once. Where nothing is, or the synced Secret is behind, only the driver's poll helps."""
@@ -73,11 +73,11 @@ class SecretsStore:
                 raise Rejected(trap, remedy="correct the SecretProviderClass")
             if said["secret"] and await _synced(cluster, dependent) != value:
                 return
-            await rollouts.restart(cluster, said["namespace"], said["rollouts"], said["secret"] or "", _mark(dependent), value)
+            await rollouts.restart(cluster, said["namespace"], said["rollouts"], said["secret"] or "", _mark(dependent, published), value)
 
 
-def _mark(dependent: Dependent) -> str:
-    return mark_of(dependent.parameters["provider_class"], dependent.parameters["object"] or "")
+def _mark(dependent: Dependent, published: Published) -> str:
+    return mark_of(dependent.parameters["provider_class"], _object(dependent, published))
 
 
 def _object(dependent: Dependent, published: Published) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,3 +142,12 @@ async def test_a_connection_keeps_its_other_secrets_and_says_in_its_description_
         assert (await estate.look(one, new)).adoption is Adoption.CLAIMED
         assert made.object["authorization"]["parameters"] == {**parameters, "apitoken": value}
         assert made.object["description"] == f"For the chat. [rotator-fingerprint: {new.fingerprint}]"
+
+
+async def test_two_of_ours_in_one_group_do_not_undo_each_other(estate: Estate) -> None:
+    one, made = group(estate)
+    other = dependent(KIND, **where(estate), variable_group="chat", variable="DATABASE", token="env:DEVOPS_TOKEN")
+    new, kind = estate.publish("a new value"), estate.kind(KIND)
+    await asyncio.gather(kind.deliver(one, new), kind.deliver(other, new))
+    assert {made.object["variables"][name]["value"] for name in ("KEY", "DATABASE")} == {"a new value"}
+    assert estate.arrivals("PutVariableGroup") == 2

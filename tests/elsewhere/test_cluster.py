@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -155,9 +156,9 @@ def test_a_refused_right_is_named() -> None:
     assert raised.value.remedy == "grant secrets/get to rotator's user with a Role and a RoleBinding"
 
 
-@pytest.mark.parametrize("names", [("chat", "key"), ("x" * 200, "key"), ("chat.v1", "openai_key")])
+@pytest.mark.parametrize("names", [("chat", "key"), ("x" * 200, "key"), ("chat.v1", "openai_key"), ("chat", "key_")])
 def test_the_mark_is_an_annotations_name(names: tuple[str, ...]) -> None:
-    assert len(mark_of(*names)) <= 63
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,61}[A-Za-z0-9]", mark_of(*names))
     assert mark_of(*names) != mark_of(*names, "other")
 
 

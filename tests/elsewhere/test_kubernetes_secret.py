@@ -108,6 +108,18 @@ async def test_what_reloader_restarts_is_not_restarted_twice(estate: Estate) -> 
     assert "kubectl.kubernetes.io/restartedAt" not in str(made.object["spec"]["template"])
 
 
+async def test_reloader_is_given_its_time_again_after_a_secret_was_set_back(estate: Estate) -> None:
+    one, made = furnish(estate, annotations={"reloader.stakater.com/auto": "true"})
+    new = estate.publish("a new value")
+    await estate.kind(KIND).deliver(one, new)
+    old = {"data": {"key": base64.b64encode(OLD.encode()).decode()}}
+    estate.cluster.patch(("secrets", "prod", "chat"), old, estate.azure.state)
+    estate.cluster.reloader = False
+    await estate.kind(KIND).deliver(one, new)
+    assert (await estate.look(one, new)).adoption is Adoption.STALE, "the template is still the one of the value that was set back"
+    assert held(estate, made) == OLD
+
+
 async def test_reloader_that_is_not_installed_is_not_waited_for_for_ever(estate: Estate) -> None:
     estate.cluster.reloader = False
     one, made = furnish(estate, annotations={"secret.reloader.stakater.com/reload": "other, chat"})
