@@ -27,6 +27,7 @@ from rotator.dependents.arm import (
     elsewhere,
     filled,
     pinned,
+    read,
     reference_at,
     resource,
     seen,
@@ -61,6 +62,9 @@ class ApiManagement:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Refresh or write, where it lags. Raises Rejected where a reference never moves."""
+        await read(dependent, self._move(dependent, published))
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         write = self._write_backend if dependent.parameters["backend"] else self._move_named
         for _ in range(ATTEMPTS):
             try:

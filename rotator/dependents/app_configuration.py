@@ -6,6 +6,7 @@ version. Both are written under their ETag, with everything else that a person p
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from azure.appconfiguration import ConfigurationSetting, SecretReferenceConfigurationSetting
@@ -15,7 +16,7 @@ from azure.core.exceptions import ResourceModifiedError
 
 from rotator.azure import faults
 from rotator.core.credential import Dependent, Secret
-from rotator.core.faults import Conflict, Missing, Rejected
+from rotator.core.faults import Conflict, Missing, Rejected, Transient
 from rotator.core.snapshot import DependentView
 from rotator.dependents.tools import Tools
 from rotator.dependents.views import at, claimed, short, stale
@@ -134,6 +135,8 @@ async def _get(client: AzureAppConfigurationClient, key: str, label: str | None)
         setting = await client.get_configuration_setting(key=key, label=label)
     if setting is None:
         raise Missing(f"setting {key}: not there", remedy="correct key and label in the settings")
+    if not isinstance(setting.last_modified, datetime):
+        raise Transient(f"setting {key}: the answer is not of the documented form")
     return setting
 
 

@@ -30,6 +30,7 @@ from rotator.dependents.arm import (
     elsewhere,
     filled,
     pinned,
+    read,
     reference_at,
     resource,
     seen,
@@ -62,7 +63,7 @@ class AppService:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Refresh a reference, or write a plain setting. Raises Rejected where a reference never moves."""
         async with self._turns.at(_place(dependent)[0]):
-            await self._move(dependent, published)
+            await read(dependent, self._move(dependent, published))
 
     async def _move(self, dependent: Dependent, published: Published) -> None:
         site, setting = _place(dependent)

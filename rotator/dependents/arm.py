@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from azure.core.exceptions import HttpResponseError
 
-from rotator.azure import Azure
+from rotator.azure import Azure, faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Fault, Rejected
 from rotator.core.sealed import Fingerprint, Sealed
@@ -133,10 +133,16 @@ def _form(dependent: Dependent) -> Template:
 # --- words for a look -------------------------------------------------------------------------------------------------------
 
 
+async def read(dependent: Dependent, work: Awaitable[T]) -> T:
+    """What comes of `work`. An answer whose parts are not of the documented form is a fault as well, wherever that is noticed."""
+    with faults(f"{dependent.kind} {dependent.name}"):
+        return await work
+
+
 async def seen(dependent: Dependent, look: Awaitable[DependentView]) -> DependentView:
     """The view, or Unseen with what stands in the way and what a person should do."""
     try:
-        return await look
+        return await read(dependent, look)
     except Fault as fault:
         return view(dependent, Adoption.UNSEEN, because="; ".join(filter(None, (fault.what, fault.remedy))))
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from rotator.core.credential import Dependent
-from rotator.core.faults import Conflict, Missing, Rejected
+from rotator.core.faults import Conflict, Missing, Rejected, Transient
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import DependentView
 from rotator.dependents.https import Request, call, mapping
@@ -94,7 +94,7 @@ class AzureDevOps:
         reply = await call(self._tools.azure.probes, request)
         if reply.content is None:  # Azure DevOps's way to say 404
             raise Missing(f"{_what(said)}: not there", remedy=request.missing)
-        return mapping(request, reply)
+        return _formed(mapping(request, reply), said)
 
     async def _named(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """A group by its name. The list shows no more than one of exactly this name in a project."""
@@ -104,7 +104,7 @@ class AzureDevOps:
         groups = [one for one in found if isinstance(one, dict) and str(one.get("name")).lower() == name.lower()]
         if len(groups) != 1:
             raise Missing(f"variable group {name}: not there", remedy=f"correct its name, or grant {NEEDS_GROUP}")
-        return groups[0]
+        return _formed(groups[0], said)
 
     async def _write(self, said: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         area = "distributedtask/variablegroups" if said["connection"] is None else "serviceendpoint/endpoints"
@@ -136,6 +136,17 @@ class AzureDevOps:
 
 def _what(said: Mapping[str, Any]) -> str:
     return f"variable group {said['variable_group']}" if said["connection"] is None else f"service connection {said['connection']}"
+
+
+def _formed(found: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The object, where it is of the form that is written back: an odd one is not built upon."""
+    authorization = found.get("authorization")
+    parameters = authorization.get("parameters") if isinstance(authorization, dict) else None
+    inner = found.get("variables") if said["connection"] is None else parameters
+    whole = isinstance(inner, dict) and (said["connection"] is not None or all(isinstance(one, dict) for one in inner.values()))
+    if not whole or "id" not in found or not isinstance(found.get("description") or "", str):
+        raise Transient(f"look at {_what(said)}: the answer is not of the documented form")
+    return found
 
 
 def _path(said: Mapping[str, Any]) -> str:

@@ -104,7 +104,7 @@ def cluster_faults(what: str, *, needs: str, mutates: bool = False) -> Iterator[
         raise fault from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise lost(what, error, mutates) from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
         kind = Ambiguous if mutates else Transient
         raise kind(f"{what}: the answer is not of the documented form ({type(error).__name__})") from None
 
@@ -153,6 +153,8 @@ async def read_secret(cluster: Cluster, namespace: str, name: str) -> dict[str, 
     with cluster_faults(f"Secret {name} in {namespace}", needs="secrets/get"):
         found = await cluster.core.read_namespaced_secret(name, namespace, **cluster.reading)
         plain: dict[str, Any] = cluster.plain(found)
+        if not plain["metadata"]["resourceVersion"]:
+            raise ValueError("no version")
         return plain
 
 

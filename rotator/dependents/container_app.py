@@ -15,7 +15,7 @@ from rotator.azure import faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Rejected
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, resource, seen
+from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, read, resource, seen
 from rotator.dependents.container_secrets import (
     SecretMap,
     is_stored,
@@ -61,7 +61,7 @@ class ContainerApp:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the secrets where they lag; once that is through, restart what began before it."""
         async with self._turns.at(resource(dependent.parameters["app"])):
-            await self._move(dependent, published)
+            await read(dependent, self._move(dependent, published))
 
     async def _move(self, dependent: Dependent, published: Published) -> None:
         place, name = resource(dependent.parameters["app"]), dependent.parameters["secret"]

@@ -16,7 +16,7 @@ from rotator.azure import faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, resource, seen
+from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, read, resource, seen
 from rotator.dependents.container_secrets import (
     SecretMap,
     is_stored,
@@ -55,7 +55,7 @@ class ContainerAppJob:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the secrets where they lag. Never starts or stops an execution."""
         async with self._turns.at(resource(dependent.parameters["job"])):
-            await self._move(dependent, published)
+            await read(dependent, self._move(dependent, published))
 
     async def _move(self, dependent: Dependent, published: Published) -> None:
         place, name = resource(dependent.parameters["job"]), dependent.parameters["secret"]

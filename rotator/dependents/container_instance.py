@@ -17,7 +17,7 @@ from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, Turns, as_sent, filled, inside, resource, seen, view
+from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, Turns, as_sent, filled, inside, read, resource, seen, view
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -45,7 +45,7 @@ class ContainerInstance:
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the group with the new value. Raises Rejected, naming them, where other secure values are not supplied."""
         async with self._turns.at(resource(dependent.parameters["group"])):
-            await self._move(dependent, published)
+            await read(dependent, self._move(dependent, published))
 
     async def _move(self, dependent: Dependent, published: Published) -> None:
         place = resource(dependent.parameters["group"])

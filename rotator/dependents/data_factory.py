@@ -29,6 +29,7 @@ from rotator.dependents.arm import (
     elsewhere,
     filled,
     pinned,
+    read,
     resource,
     seen,
     view,
@@ -56,6 +57,9 @@ class DataFactory:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write a SecureString whose mark is not of the value. Raises Rejected where a reference never moves."""
+        await read(dependent, self._move(dependent, published))
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         place = resource(dependent.parameters["linked_service"])
         for _ in range(ATTEMPTS):
             found = await self._service(place, place.name)

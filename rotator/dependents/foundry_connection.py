@@ -14,7 +14,7 @@ from rotator.azure import faults
 from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Rejected
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, as_sent, filled, resource, seen, view
+from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, as_sent, filled, read, resource, seen, view
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -37,6 +37,9 @@ class FoundryConnection:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the connection where its mark is not of the value. Raises Rejected for a connection without an API key."""
+        await read(dependent, self._move(dependent, published))
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         place = resource(dependent.parameters["connection"])
         properties = await self._properties(place)
         for _ in range(ATTEMPTS):

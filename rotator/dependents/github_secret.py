@@ -150,8 +150,8 @@ def _seal(key: Mapping[str, Any], value: str) -> str:
 
 def _time(secret: Mapping[str, Any]) -> datetime:
     try:
-        return datetime.fromisoformat(secret["updated_at"])
-    except (KeyError, ValueError, TypeError):
+        return datetime.fromisoformat(secret["updated_at"]).astimezone(UTC)
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise Transient("the time of a secret of GitHub cannot be read") from None
 
 

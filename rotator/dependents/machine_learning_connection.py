@@ -13,7 +13,7 @@ from rotator.core.credential import Dependent
 from rotator.core.faults import Conflict, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import DependentView
-from rotator.dependents.arm import ATTEMPTS, Resource, by_value, filled, resource, seen
+from rotator.dependents.arm import ATTEMPTS, Resource, by_value, filled, read, resource, seen
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -37,6 +37,9 @@ class MachineLearningConnection:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Write the connection where it holds another key. Raises Rejected for a connection without an API key."""
+        await read(dependent, self._move(dependent, published))
+
+    async def _move(self, dependent: Dependent, published: Published) -> None:
         place = resource(dependent.parameters["connection"])
         properties = await self._properties(place)
         for _ in range(ATTEMPTS):

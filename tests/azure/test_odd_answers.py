@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import AsyncMock, Mock
 
-import aiohttp
 import pytest
-from azure.core.credentials import AccessTokenInfo
+import pytest_asyncio
 
-from rotator.azure import CLOUDS, Azure, SendOnceTransport, Tokens
 from rotator.core.credential import Secret, Slot
 from rotator.core.faults import Ambiguous, Fault
 from rotator.core.sealed import Sealed
 from rotator.engine.ports import Edition
 from rotator.issuers.cognitive import CognitiveServices
 from rotator.key_vault import KeyVault
+from tests.azure.odd import OddAzure, odd_azure
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a"
-SECRET = Secret(vault="https://kv.vault.azure.net", name="n")
 EDITION = Edition(text=Sealed("a value"), tags={}, expires=datetime(2030, 1, 1, tzinfo=UTC), content_type=None)
 
 BODIES = (
@@ -42,45 +37,39 @@ BODIES = (
     '{"id":"https://kv/secrets/n/v","value":"v","tags":{"rotator-slot":5}}',
     *('{"error":5}', '{"error":{"code":5}}', '{"error":[]}'),
 )
-CALLS: dict[str, Callable[[CognitiveServices, KeyVault], Awaitable[Any]]] = {
-    "account": lambda issuer, vault: issuer.account(ID),
-    "keys": lambda issuer, vault: issuer.keys(ID),
-    "regenerate": lambda issuer, vault: issuer.regenerate(ID, Slot.KEY1),
-    "switch off local auth": lambda issuer, vault: issuer.switch_off_local_auth(ID),
-    "look": lambda issuer, vault: vault.look(SECRET),
-    "read": lambda issuer, vault: vault.read(SECRET, "v"),
-    "publish": lambda issuer, vault: vault.publish(SECRET, EDITION),
-    "tag": lambda issuer, vault: vault.tag(SECRET, "v", {}),
-    "recover": lambda issuer, vault: vault.recover(SECRET),
+CALLS: dict[str, Callable[[CognitiveServices, KeyVault, Secret], Awaitable[Any]]] = {
+    "account": lambda issuer, vault, secret: issuer.account(ID),
+    "keys": lambda issuer, vault, secret: issuer.keys(ID),
+    "regenerate": lambda issuer, vault, secret: issuer.regenerate(ID, Slot.KEY1),
+    "switch off local auth": lambda issuer, vault, secret: issuer.switch_off_local_auth(ID),
+    "look": lambda issuer, vault, secret: vault.look(secret),
+    "read": lambda issuer, vault, secret: vault.read(secret, "v"),
+    "publish": lambda issuer, vault, secret: vault.publish(secret, EDITION),
+    "tag": lambda issuer, vault, secret: vault.tag(secret, "v", {}),
+    "recover": lambda issuer, vault, secret: vault.recover(secret),
 }
 CHANGES = ("regenerate", "publish", "tag")
 
 
-def azure_that_says(status: int, body: str) -> tuple[Azure, list[str]]:
-    """The real SDK clients, over a session that gives every request the same answer."""
-    sent: list[str] = []
-
-    async def request(method: str, url: str, **_: Any) -> Any:
-        sent.append(method)
-        content = AsyncMock(return_value=body.encode("latin-1"))
-        return SimpleNamespace(status=status, headers={"Content-Type": "application/json"}, reason="because", read=content)
-
-    session = Mock(spec=aiohttp.ClientSession, auto_decompress=False, request=request)
-    credential = Mock(spec=Tokens, get_token_info=AsyncMock(return_value=AccessTokenInfo("not said", int(time.time()) + 3000)))
-    return Azure(cloud=CLOUDS["public"], credential=credential, transport=SendOnceTransport(session), probes=session), sent
+@pytest_asyncio.fixture
+async def odd() -> AsyncIterator[OddAzure]:
+    async with odd_azure() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("status", [200, 409, 500])
-async def test_an_answer_that_no_document_knows_is_a_fault(call: str, status: int) -> None:
+async def test_an_answer_that_no_document_knows_is_a_fault(odd: OddAzure, call: str, status: int) -> None:
     for body in BODIES:
-        azure, sent = azure_that_says(status, body)
-        fault = await _fault_of(CALLS[call](CognitiveServices(azure), KeyVault(azure)))
+        odd.status, odd.body = status, body
+        odd.sent.clear()
+        fault = await _fault_of(CALLS[call](CognitiveServices(odd.azure), KeyVault(odd.azure), Secret(vault=odd.url, name="n")))
+        assert odd.sent, body
         if fault is None:
             assert status == 200, body
             continue
         assert "a value" not in f"{fault} {fault.remedy}"
-        if call in CHANGES and status != 409 and any(method != "GET" for method in sent):
+        if call in CHANGES and status != 409 and any(method != "GET" for method in odd.sent):
             assert isinstance(fault, Ambiguous), body
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from rotator.engine.ports import Kind, Published
 from rotator.sandbox import Sandbox
 from rotator.settings import parse
 
+VALUE = secrets.token_hex(16)
+"""A value that lives as long as the tests do is a word of nobody else's: the scrubber looks for it everywhere."""
 VAULT, NAME = "kv-1", "chat-key"
 SIGNING = "whsec_" + base64.b64encode(os.urandom(24)).decode()
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a"
@@ -33,7 +36,7 @@ def dependent(kind: str, **parameters: Any) -> Dependent:
     return parse(yaml.safe_dump({"credentials": [one]}), "test").credential_list()[0].dependents[0]
 
 
-def published(value: str = "a new value", version: str = "v2", since: datetime | None = None) -> Published:
+def published(value: str = VALUE, version: str = "v2", since: datetime | None = None) -> Published:
     sealed = Sealed(value)
     secret = Secret(vault="https://kv.vault.azure.net", name=NAME)
     since = since or datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -45,7 +48,7 @@ def tools(tmp_path: Path) -> Tools:
     """For kinds whose client is mocked: nothing of it is reached."""
 
     async def secret(reference: str) -> Sealed:
-        return Sealed({"env:SIGNING": SIGNING}.get(reference, "a token"))
+        return Sealed({"env:SIGNING": SIGNING}.get(reference, VALUE))
 
     return Tools(azure=create_autospec(Azure, instance=True), secret=secret, directory=tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from unittest.mock import create_autospec
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tests.elsewhere.conftest import Estate
 
 KIND = "app-configuration"
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def furnish(estate: Estate, *, uri: str = "", sentinel: bool = True, **about: Any) -> tuple[Dependent, Any]:
@@ -134,7 +136,9 @@ def mocked(tools: Tools, *settings: ConfigurationSetting | None) -> tuple[AppCon
 
 
 def reference(version: str = "") -> SecretReferenceConfigurationSetting:
-    return SecretReferenceConfigurationSetting("Chat:Key", f"https://kv.vault.azure.net/secrets/{NAME}/{version}".rstrip("/"), etag="e1")
+    return SecretReferenceConfigurationSetting(
+        "Chat:Key", f"https://kv.vault.azure.net/secrets/{NAME}/{version}".rstrip("/"), etag="e1", last_modified=NOW
+    )
 
 
 async def test_the_write_is_of_the_setting_that_was_read_under_its_etag(tools: Tools) -> None:

@@ -19,7 +19,7 @@ from rotator.core.snapshot import Adoption
 from rotator.dependents.cluster import MERGE, Cluster, cluster_faults
 from rotator.dependents.kubernetes_secret import KubernetesSecret
 from rotator.dependents.rollouts import RESTARTED_AT, mark_of
-from tests.elsewhere.conftest import dependent, pod, published
+from tests.elsewhere.conftest import VALUE, dependent, pod, published
 
 if TYPE_CHECKING:
     from rotator.dependents import Tools
@@ -74,7 +74,7 @@ async def test_one_field_is_patched_under_the_version_that_was_read_and_then_the
     answers(cluster.core.patch_namespaced_secret, None)
     answers(cluster.apps.patch_namespaced_deployment, None)
     await kind.deliver(ONE, NEW)
-    data = {"key": base64.b64encode(b"a new value").decode()}
+    data = {"key": base64.b64encode(VALUE.encode()).decode()}
     cluster.core.patch_namespaced_secret.assert_called_once_with(
         "chat", "prod", {"metadata": {"resourceVersion": "17"}, "data": data}, _content_type=MERGE, _request_timeout=TIMEOUT
     )
@@ -106,20 +106,20 @@ async def test_a_refused_version_that_nobody_changed_is_not_sent_again(kind: Kub
     ],
 )
 async def test_a_rollout_that_is_not_through_proves_nothing(kind: KubernetesSecret, cluster: Any, status: dict[str, Any]) -> None:
-    answers(cluster.core.read_namespaced_secret, secret("a new value"))
+    answers(cluster.core.read_namespaced_secret, secret(VALUE))
     answers(cluster.apps.read_namespaced_deployment, deployment(NEW.fingerprint, **status))
     assert (await kind.adoption(ONE, NEW)).adoption is Adoption.STALE
 
 
 async def test_a_rollout_for_another_value_proves_nothing(kind: KubernetesSecret, cluster: Any) -> None:
-    answers(cluster.core.read_namespaced_secret, secret("a new value"))
+    answers(cluster.core.read_namespaced_secret, secret(VALUE))
     for marked, adoption in (("", Adoption.STALE), ("of another value", Adoption.STALE), (NEW.fingerprint, Adoption.PROVEN)):
         answers(cluster.apps.read_namespaced_deployment, deployment(marked))
         assert (await kind.adoption(ONE, NEW)).adoption is adoption
 
 
 async def test_a_deployment_without_pods_runs_on_nothing_old(kind: KubernetesSecret, cluster: Any) -> None:
-    answers(cluster.core.read_namespaced_secret, secret("a new value"))
+    answers(cluster.core.read_namespaced_secret, secret(VALUE))
     none = {"replicas": None, "updatedReplicas": None, "availableReplicas": None}
     found = deployment(NEW.fingerprint, **none)
     found["spec"]["replicas"] = 0

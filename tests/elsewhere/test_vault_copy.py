@@ -15,7 +15,7 @@ from rotator.core.faults import Ambiguous, Conflict, Missing, Rejected
 from rotator.core.snapshot import Adoption
 from rotator.dependents.vault_copy import VaultCopy
 from tests.azure.conftest import answered
-from tests.elsewhere.conftest import dependent, published
+from tests.elsewhere.conftest import VALUE, dependent, published
 
 if TYPE_CHECKING:
     from rotator.core.credential import Dependent
@@ -57,16 +57,16 @@ def one() -> Dependent:
 
 async def test_the_copy_is_one_call_with_the_sources_tags_and_expiry_and_its_own_tags(kind: VaultCopy, client: Any, one: Dependent) -> None:
     new = published()
-    copied = [secret("an old value", region="west"), secret("a new value", "v2", **SOURCE_TAGS), secret("a new value", "v9", **SOURCE_TAGS)]
+    copied = [secret("an old value", region="west"), secret(VALUE, "v2", **SOURCE_TAGS), secret(VALUE, "v9", **SOURCE_TAGS)]
     client.get_secret.side_effect = copied
     await kind.deliver(one, new)
     client.set_secret.assert_awaited_once_with(
-        "chat-key", "a new value", tags={"region": "west", **SOURCE_TAGS}, expires_on=EXPIRES, content_type="text/plain"
+        "chat-key", VALUE, tags={"region": "west", **SOURCE_TAGS}, expires_on=EXPIRES, content_type="text/plain"
     )
 
 
 async def test_what_is_there_is_not_made_anew(kind: VaultCopy, client: Any, one: Dependent) -> None:
-    client.get_secret.return_value = secret("a new value")
+    client.get_secret.return_value = secret(VALUE)
     await kind.deliver(one, published())
     client.set_secret.assert_not_awaited()
     assert (await kind.adoption(one, published())).adoption is Adoption.PROVEN
@@ -88,20 +88,20 @@ async def test_a_copy_that_is_not_there_is_never_made(kind: VaultCopy, client: A
 
 async def test_a_disabled_copy_is_stale_and_gets_a_new_version(kind: VaultCopy, client: Any, one: Dependent) -> None:
     disabled = answered(403, "Forbidden", "SecretDisabled")
-    client.get_secret.side_effect = [disabled, disabled, secret("x", **SOURCE_TAGS), secret("a new value")]
+    client.get_secret.side_effect = [disabled, disabled, secret("x", **SOURCE_TAGS), secret(VALUE)]
     assert (await kind.adoption(one, published())).seen == "disabled"
     await kind.deliver(one, published())
     client.set_secret.assert_awaited_once()
 
 
 async def test_somebody_who_set_another_value_in_the_same_moment_is_found(kind: VaultCopy, client: Any, one: Dependent) -> None:
-    client.get_secret.side_effect = [secret("an old value"), secret("a new value"), secret("theirs")]
+    client.get_secret.side_effect = [secret("an old value"), secret(VALUE), secret("theirs")]
     with pytest.raises(Conflict, match="in the same moment"):
         await kind.deliver(one, published())
 
 
 async def test_an_answer_that_is_lost_is_settled_by_looking(kind: VaultCopy, client: Any, one: Dependent) -> None:
-    client.get_secret.side_effect = [secret("an old value"), secret("a new value")]
+    client.get_secret.side_effect = [secret("an old value"), secret(VALUE)]
     client.set_secret.side_effect = answered(503)
     with pytest.raises(Ambiguous):
         await kind.deliver(one, published())
@@ -120,5 +120,5 @@ async def test_a_soft_deleted_copy_says_that_it_can_be_recovered(estate: Estate)
     estate.azure.set_secret("kv-west", "chat-key", "an old value")
     estate.azure.delete_secret("kv-west", "chat-key")
     one = dependent("key-vault", secret=f"{estate.azure.vault_url('kv-west')}/secrets/chat-key")
-    found = await estate.look(one, estate.publish("a new value"))
+    found = await estate.look(one, estate.publish(VALUE))
     assert (found.adoption, "recover it" in found.because) == (Adoption.UNSEEN, True)
