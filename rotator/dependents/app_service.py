@@ -92,6 +92,8 @@ class AppService:
         setting = dependent.parameters["setting"]
         for _ in range(ATTEMPTS):
             current = _text(settings, site, setting)
+            if _reference(current) is not None:
+                raise Conflict(f"setting {setting} of {_name(site)} became a reference meanwhile")
             wish = filled(dependent, published, current)
             if Sealed(current) == wish:
                 return

@@ -5,9 +5,10 @@ or nothing is written. Beside the value stands a mark in the group's tags: the f
 write; so adoption needs no clock. What a person writes over it takes the mark away, or leaves it where the value was not touched.
 """
 
+import base64
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from azure.mgmt.containerinstance.aio import ContainerInstanceManagementClient
@@ -89,7 +90,7 @@ class ContainerInstance:
         for _, variable in _own(wish, dependent, place):
             field = "value" if "value" in variable else "secureValue"
             variable[field] = filled(dependent, published, variable.get("value")).reveal()
-        for names, put in _secure(wish):
+        for names, put in _secure(wish, supplied):
             reference = next((supplied[name] for name in names if name in supplied), None)
             if reference is None:
                 missing.append(names[0])
@@ -154,8 +155,10 @@ def _variables(group: Group) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             yield container, variable
 
 
-def _secure(group: Group) -> Iterator[tuple[tuple[str, ...], Callable[[str], None]]]:
-    """Every place whose value Azure keeps to itself: the names it may have in `secure:`, and how it is filled."""
+def _secure(group: Group, supplied: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Callable[[str], None]]]:
+    """Every place whose value Azure keeps to itself: the names it may have in `secure:`, and how it is filled. Azure does not give back the
+    names of a secret volume's files either: they are the ones that are supplied.
+    """
     properties = group["properties"]
     for container, variable in _variables(group):
         if "value" not in variable and "secureValue" not in variable:
@@ -166,17 +169,24 @@ def _secure(group: Group) -> Iterator[tuple[tuple[str, ...], Callable[[str], Non
     for volume in properties.get("volumes") or []:
         if volume.get("azureFile"):
             yield (f"volume/{volume['name']}",), _into(volume["azureFile"], "storageAccountKey")
-        for file in volume.get("secret") or ({} if volume.get("secret") is None else {"FILE": ""}):
-            yield (f"volume/{volume['name']}/{file}",), _into(volume["secret"], file)
+        if volume.get("secret") is not None:
+            start = f"volume/{volume['name']}/"
+            for name in [name for name in supplied if name.startswith(start)] or [f"{start}FILE"]:
+                yield (name,), _encoded_into(volume["secret"], name.removeprefix(start))
     logs = (properties.get("diagnostics") or {}).get("logAnalytics")
     if logs:
         yield (f"workspace/{logs.get('workspaceId', '')}",), _into(logs, "workspaceKey")
     for extension in properties.get("extensions") or []:
-        yield (f"extension/{extension.get('name', '')}",), _into(extension, "protectedSettings")
+        yield (f"extension {extension.get('name', '')} (whose settings cannot be supplied)",), _into(extension, "protectedSettings")
 
 
 def _into(place: dict[str, Any], field: str) -> Callable[[str], None]:
     return lambda value: place.__setitem__(field, value)
+
+
+def _encoded_into(place: dict[str, Any], field: str) -> Callable[[str], None]:
+    """Files of a secret volume go as base64."""
+    return lambda value: place.__setitem__(field, base64.b64encode(value.encode()).decode())
 
 
 def _written(group: Group) -> Group:

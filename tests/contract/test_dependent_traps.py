@@ -1,6 +1,8 @@
 """The traps of the kinds behind Azure Resource Manager, each as Azure sets it."""
 
 import asyncio
+import base64
+import copy
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -172,6 +174,15 @@ async def test_a_setting_that_changes_between_look_and_write_is_not_lost(sandbox
     assert made.settings == {"KEY": app.value, "OTHER": "changed"}
 
 
+async def test_a_setting_that_becomes_a_reference_meanwhile_is_not_written_over(sandbox: Sandbox, tools: Tools) -> None:
+    made, app = await site(sandbox, tools)
+    text = reference(sandbox)
+    sandbox.meanwhile("ListAppSettings", lambda: made.replace({**made.settings, "KEY": text}, sandbox.state))
+    assert "became a reference" in await app.refused(Conflict)
+    await app.deliver()
+    assert (made.settings["KEY"], await app.adoption()) == (text, Adoption.PROVEN)
+
+
 async def test_settings_that_never_rest_are_left_alone_in_the_end(sandbox: Sandbox, tools: Tools) -> None:
     made, app = await site(sandbox, tools)
     for number in range(6):
@@ -340,8 +351,18 @@ async def test_volumes_workspaces_and_extensions_have_values_that_are_not_given_
     made.content["properties"]["diagnostics"] = {"logAnalytics": {"workspaceId": "w", "workspaceKey": "x"}}
     made.content["properties"]["extensions"] = [{"name": "kube", "protectedSettings": {}}]
     told = await app.refused()
-    for name in ("volume/share", "volume/files/FILE", "workspace/w", "extension/kube"):
+    for name in ("volume/share", "volume/files/FILE", "workspace/w", "extension kube"):
         assert name in told
+
+
+async def test_files_of_a_secret_volume_are_supplied_by_name(sandbox: Sandbox, tools: Tools) -> None:
+    made, app = await group(sandbox, tools, {**SUPPLIED, "volume/files/one": "env:ONE", "volume/share": "env:SHARE"})
+    share = {"shareName": "s", "storageAccountName": "a", "storageAccountKey": "a secret"}
+    volumes = [{"name": "files", "secret": {"one": base64.b64encode(b"a secret").decode()}}, {"name": "share", "azureFile": share}]
+    made.content["properties"]["volumes"] = copy.deepcopy(volumes)
+    await app.deliver()
+    assert made.content["properties"]["volumes"] == volumes
+    assert made.process(sandbox.state, "KEY") == app.value
 
 
 async def test_a_group_is_proven_only_once_its_containers_started_again(sandbox: Sandbox, tools: Tools) -> None:

@@ -1,5 +1,6 @@
 """Kinds before mocked SDK clients, each autospecced against the real class: a call that the SDK does not have fails."""
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from rotator.core.sealed import Sealed, fingerprint
 from rotator.dependents import Tools
 from rotator.engine.ports import Published
 
-NEW, OLD = "the new value", "the old value"
+NEW, OLD = secrets.token_hex(16), secrets.token_hex(16)
 SINCE = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PUBLISHED = Published(
     secret=Secret(vault="https://kv-prod.vault.azure.net", name="chat-key"),

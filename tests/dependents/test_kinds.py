@@ -6,7 +6,6 @@ import ast
 import subprocess
 import sys
 import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import create_autospec
@@ -14,26 +13,19 @@ from unittest.mock import create_autospec
 import pytest
 
 from rotator.azure import Azure
-from rotator.core.credential import Credential, Dependent, Secret
+from rotator.core.credential import Credential, Dependent
 from rotator.core.faults import Rejected
-from rotator.core.sealed import Sealed, fingerprint
+from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption
 from rotator.dependents import KINDS, Tools, kinds_for, make
-from rotator.engine.ports import Published
 from rotator.settings.kinds.table import table
+from tests.dependents.conftest import PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOP = Path(__file__).parent.parent.parent
 ROOMS = TOP / "rotator" / "dependents"
-PUBLISHED = Published(
-    secret=Secret(vault="https://kv", name="key"),
-    version="v1",
-    fingerprint=fingerprint("value"),
-    value=Sealed("value"),
-    since=datetime.now(UTC),
-)
 
 
 @pytest.fixture
