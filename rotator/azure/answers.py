@@ -61,10 +61,13 @@ def _grant(error: HttpResponseError, needs: str) -> str:
     return f"grant {needs} to rotator's identity" if needs else "grant rotator's identity access"
 
 
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
+
 def lost(what: str, error: Exception, mutates: bool) -> Fault:
     """No usable answer. Only where not even a connection was made can nothing have happened."""
-    cause = error.__cause__ or error
-    unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError)
+    cause = error if isinstance(error, _UNSENT) else error.__cause__ or error
+    unsent = isinstance(cause, _UNSENT)
     told = f"{type(cause).__name__}{f', {cause.host}:{cause.port}' if isinstance(cause, aiohttp.ClientConnectorError) else ''}"
     if isinstance(cause, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return Transient(f"{what}: the server's certificate is not trusted ({told})", remedy="name its CA in `cloud: {ca_file: …}`")

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from rotator.core.credential import Credential, Dependent
 from rotator.core.faults import Rejected
 from rotator.core.snapshot import Adoption, DependentView
+from rotator.dependents.health import Beside
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 from rotator.settings.kinds import KINDS, Declaration
@@ -32,8 +33,7 @@ def make(kind: str, tools: Tools) -> Kind:
         if not declared.extra or (error.name or "").startswith("rotator."):
             raise
         return NotInstalled(declared)
-    made: Kind = room.kind(tools)
-    return made
+    return Beside(room.kind(tools), tools)
 
 
 class NotInstalled:

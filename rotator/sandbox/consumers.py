@@ -1,4 +1,4 @@
-"""What runs on keys, behind Resource Manager: how one is put there, and the rooms that answer for each sort.
+"""What runs on keys, behind Resource Manager and elsewhere: how one is put there, and the rooms that answer for each sort.
 
 Promises: everything is found by its resource id, and has `process(state, …)`: what its process holds now. Never:
 HTTP.
@@ -7,6 +7,7 @@ HTTP.
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rotator.sandbox import elsewhere
 from rotator.sandbox.connections import Connection, Connections
 from rotator.sandbox.container_apps import ContainerApp, ContainerApps
 from rotator.sandbox.container_groups import ContainerGroup, ContainerGroups
@@ -42,8 +43,10 @@ class Consumer(Protocol):
 
 def place(state: "State", noun: str, name: str, about: dict[str, Any]) -> Any:
     """Put one there; a slot of a site is named `SITE/slots/SLOT`. `about` is what it holds, and its knobs."""
+    if noun in elsewhere.NOUNS:
+        return elsewhere.place(state, noun, name, about)
     if noun not in NOUNS:
-        raise ValueError(f"no such consumer: {noun!r}; there are {sorted(NOUNS)}")
+        raise ValueError(f"no such consumer: {noun!r}; there are {sorted((*NOUNS, *elsewhere.NOUNS))}")
     id_ = f"/subscriptions/{state.subscription}/resourceGroups/rg-apps/providers/{NOUNS[noun]}/{name}"
     made = _made(noun, id_, state.now(), about)
     state.consumers[id_.lower()] = made

@@ -144,7 +144,7 @@ class _Control:
 
     async def add_consumer(self, request: web.Request) -> web.Response:
         """{"noun": "site", "name": …, and what it holds}. Answers with its resource id."""
-        return web.json_response({"id": self._azure.add_consumer(**await _content(request)).id}, status=201)
+        return web.json_response({"id": getattr(self._azure.add_consumer(**await _content(request)), "id", None)}, status=201)
 
     async def add_app(self, request: web.Request) -> web.Response:
         """{"name", "account", "consumer": resource id, "path": [setting, secret or field]}."""

@@ -34,6 +34,19 @@ def settings(azure: "Sandbox") -> dict[str, Any]:
         "gitguardian": azure.gitguardian_url,
         "scanner_token": azure.scanner_token,
         "webhook_secrets": dict(azure.state.leaks.webhook_secrets),
+        "elsewhere": elsewhere(azure),
+    }
+
+
+def elsewhere(azure: "Sandbox") -> dict[str, Any]:
+    """Where the platforms outside Azure are, and the tokens that they take; worth nothing outside."""
+    there = azure.elsewhere
+    return {
+        "kubeconfig": azure.kubeconfig(),
+        "github": {"url": azure.url("github_secrets"), "token": there.github.token},
+        "azure_devops": {"url": azure.url("azure_devops"), "token": there.devops.token},
+        "app_configuration": {"url": azure.url("app_configuration"), "id": there.store.id, "secret": there.store.secret},
+        "receiver": {"url": azure.url("receiver")},
     }
 
 

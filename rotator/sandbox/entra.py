@@ -11,7 +11,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs
 
 from rotator.sandbox.signed_tokens import key_set
-from rotator.sandbox.state import AUDIENCE, DATA_PLANE_RESOURCE, VAULT_RESOURCE, State, Token
+from rotator.sandbox.state import RESOURCES, State, Token
 from rotator.sandbox.wire import Answer, Call, Refused, Route
 
 
@@ -109,7 +109,7 @@ def _audience(scope: str) -> str:
             "AADSTS1002012: The provided value for scope is not valid: it must end with /.default.",
         )
     resource = scope.removesuffix("/.default").rstrip("/")
-    if resource not in (AUDIENCE, VAULT_RESOURCE, DATA_PLANE_RESOURCE):
+    if resource not in RESOURCES:
         raise Refused(400, "invalid_resource", "AADSTS500011: The resource principal was not found in the tenant.")
     return resource
 

@@ -20,6 +20,7 @@ from rotator.sandbox.consumers import place
 from rotator.sandbox.control import control_application
 from rotator.sandbox.corridor import application
 from rotator.sandbox.data_plane import Gateway
+from rotator.sandbox.elsewhere import SURFACES, Elsewhere, build, kubeconfig
 from rotator.sandbox.entra import Entra
 from rotator.sandbox.faults import Fault, parse
 from rotator.sandbox.fleet import furnish
@@ -31,6 +32,7 @@ from rotator.sandbox.keys import SHAPES, SLOTS, Key
 from rotator.sandbox.leaks import GuardIncident, HubAlert
 from rotator.sandbox.listener import Listener, certified
 from rotator.sandbox.outbox import report
+from rotator.sandbox.outsiders import settle
 from rotator.sandbox.resource_manager import ResourceManager
 from rotator.sandbox.senders import Senders
 from rotator.sandbox.state import AUDIENCE, State
@@ -66,6 +68,7 @@ class Sandbox:
         if seed is None:
             print(f"sandbox seed {self.seed}", file=sys.stderr)
         self.state = State(self.seed)
+        self.state.elsewhere = build(self.seed)
         self.ca_file = Path(directory) / "sandbox-ca.pem"
         self._apps = Apps(state=self.state, ca_file=self.ca_file)
         self._host = host
@@ -91,6 +94,9 @@ class Sandbox:
             await self._serve(f"data_plane_{gateway}", Gateway(self.state, gateway))
         await self._serve("github", GitHubSurface(self.state))
         await self._serve("gitguardian", GitGuardianSurface(self.state))
+        for surface in (make(self.state) for make in SURFACES):
+            self._bind(surface.name)
+            await self._serve(surface.name, surface)
         await self._listeners["control"].serve(control_application(self))
 
     async def stop(self) -> None:
@@ -136,6 +142,17 @@ class Sandbox:
 
     def vault_url(self, name: str) -> str:
         return self._vault(name).url
+
+    def url(self, surface: str) -> str:
+        """Of kubernetes, github, app_configuration, azure_devops or receiver."""
+        return self._urls[surface]
+
+    def kubeconfig(self) -> dict[str, Any]:
+        return kubeconfig(self.state, self.url("kubernetes"), self.ca_file.read_bytes())
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        return self.state.elsewhere
 
     def gateway_url(self, gateway: str) -> str:
         return self._urls[f"data_plane_{gateway}"]
@@ -265,6 +282,10 @@ class Sandbox:
 
     async def furnish(self, count: int = 12) -> list[dict[str, str]]:
         return await furnish(self, count)
+
+    def settle_outsiders(self, account: str, secret: str) -> list[dict[str, Any]]:
+        """Apps on a cluster, GitHub, Azure DevOps and a machine of one's own, each with what settings say of it."""
+        return settle(self, account, secret)
 
     # What is true.
 

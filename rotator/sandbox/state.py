@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from rotator.sandbox.accounts import Account
@@ -21,10 +21,16 @@ from rotator.sandbox.throttle import Bucket
 from rotator.sandbox.versions import Vault
 from rotator.sandbox.wire import Refused
 
+if TYPE_CHECKING:
+    from rotator.sandbox.elsewhere import Elsewhere
+
 # Names that resolve nowhere: a token for them is of no use outside, and nobody can mistake them for Azure's.
 AUDIENCE = "https://management.sandbox.invalid"
 VAULT_RESOURCE = "https://vault.sandbox.invalid"
 DATA_PLANE_RESOURCE = "https://cognitiveservices.sandbox.invalid"
+STORE_RESOURCE = "https://appconfig.sandbox.invalid"
+DEVOPS_RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps's own, the same everywhere
+RESOURCES = (AUDIENCE, VAULT_RESOURCE, DATA_PLANE_RESOURCE, STORE_RESOURCE, DEVOPS_RESOURCE)
 
 
 T = TypeVar("T")
@@ -73,6 +79,9 @@ class Sessions:
 
 
 class State:
+    elsewhere: "Elsewhere"
+    """What runs on keys outside Resource Manager; the sandbox furnishes it, because its rooms know this one."""
+
     def __init__(self, seed: int, clock: Callable[[], float] = time.time) -> None:
         self.seed = seed
         self.clock = clock

@@ -195,8 +195,14 @@ def _policy(one: _Policies, defaults: _Policies) -> Policy:
 
 
 def _dependent(one: DependentSettings, number: int) -> Dependent:
-    parameters = {field: getattr(one, field) for field in type(one).model_fields if field not in ("kind", "name")}
+    parameters = {field: _plain(getattr(one, field)) for field in type(one).model_fields if field not in ("kind", "name")}
+    if parameters["health"] is None:
+        del parameters["health"]
     return Dependent(name=one.name or f"{one.kind}-{number}", kind=one.kind, parameters=parameters)
+
+
+def _plain(value: object) -> object:
+    return value.model_dump() if isinstance(value, Strict) else value
 
 
 def _secret_of(url: str) -> Secret:

@@ -12,6 +12,7 @@ from rotator.dependents import Tools
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.sandbox import Sandbox
+from tests.contract import rigs_elsewhere
 from tests.contract.rigs_on_arm import OTHER_SECURE, REGISTRY_PASSWORD
 
 
@@ -52,7 +53,8 @@ async def azure(sandbox: Sandbox) -> AsyncIterator[Azure]:
 @pytest.fixture
 def tools(azure: Azure, sandbox: Sandbox, tmp_path: Path) -> Tools:
     async def secret(reference: str) -> Sealed:
-        return Sealed({"env:OTHER": OTHER_SECURE, "env:REGISTRY": REGISTRY_PASSWORD}.get(reference, "a secret"))
+        known = {"env:OTHER": OTHER_SECURE, "env:REGISTRY": REGISTRY_PASSWORD, **rigs_elsewhere.secrets(sandbox)}
+        return Sealed(known.get(reference, "a secret"))
 
     async def pause(seconds: float) -> None:
         sandbox.pass_time(seconds)

@@ -32,13 +32,21 @@ REVEALED = {
     "alerts/gitguardian_api.py": 1,  # the Authorization header
     "engine/drift.py": 1,
     "dependents/api_management.py": 2,  # the body of a named value's and of a backend's write
+    "dependents/app_configuration.py": 1,  # an access key of the store, for its client
     "dependents/app_service.py": 1,  # the body of a write of settings
     "dependents/arm.py": 1,  # a plain value in the dependent's own form, sealed again
+    "dependents/azure_devops.py": 3,  # the body of a group's and of a connection's write; our token
+    "dependents/command.py": 1,  # the standard input of a command
     "dependents/container_instance.py": 2,  # the body of a group's write: our value, and those that have to be supplied again
     "dependents/container_secrets.py": 1,  # the body of a write of secrets
     "dependents/data_factory.py": 1,  # the body of a linked service's write
     "dependents/foundry_connection.py": 1,  # the body of a connection's write
+    "dependents/github_secret.py": 2,  # into GitHub's sealed box; our token
+    "dependents/kubernetes_secret.py": 1,  # the patch of a Secret
     "dependents/machine_learning_connection.py": 1,  # the body of a connection's write
+    "dependents/vault_copy.py": 1,  # the body of a copy's set
+    "dependents/views.py": 1,  # a plain value in the dependent's own form, sealed again
+    "dependents/webhook.py": 1,  # the signing secret, for the signature
     "engine/observe.py": 1,  # the key inside the vault's text, to compare it
     "engine/perform.py": 3,  # the text of a new version; an old version's key, to probe it
     "issuers/probes.py": 1,  # the header of a probe

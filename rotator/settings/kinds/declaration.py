@@ -9,7 +9,20 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, WithJsonSchema
 
-from rotator.settings.forms import Name, Strict, pattern
+from rotator.settings.forms import Name, Strict, Url, pattern
+
+_FIELD = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*){0,7}$"
+FieldOfJson = Annotated[
+    str, pattern(_FIELD, "not a field's name, or names with dots between"), WithJsonSchema({"type": "string", "pattern": _FIELD})
+]
+
+
+class HealthCheck(Strict):
+    """An app's own word: GET without a key, the expected status, and the JSON field that says the version or fingerprint it runs on."""
+
+    url: Url
+    status: Annotated[int, Field(ge=200, le=599, strict=True)] = 200
+    field: FieldOfJson | None = Field(default=None, description="Without it, that an app is well proves nothing about its key.")
 
 
 class DependentSettings(Strict):
@@ -17,6 +30,7 @@ class DependentSettings(Strict):
 
     kind: str
     name: Name | None = Field(default=None, description="How it is called in status, plan and audit; KIND-NUMBER where it is not said.")
+    health: HealthCheck | None = Field(default=None, description="A probe beside the kind's own proof; both must agree.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
