@@ -15,12 +15,13 @@ from typing import Any, Self
 
 from rotator.sandbox.account_json import endpoint_names
 from rotator.sandbox.accounts import Account
+from rotator.sandbox.addresses import Addresses
 from rotator.sandbox.apps import App, Apps
 from rotator.sandbox.consumers import place
 from rotator.sandbox.control import control_application
 from rotator.sandbox.corridor import application
 from rotator.sandbox.data_plane import Gateway
-from rotator.sandbox.elsewhere import SURFACES, Elsewhere, build, kubeconfig
+from rotator.sandbox.elsewhere import SURFACES, build
 from rotator.sandbox.entra import Entra
 from rotator.sandbox.faults import Fault, parse
 from rotator.sandbox.fleet import furnish
@@ -35,7 +36,7 @@ from rotator.sandbox.outbox import report
 from rotator.sandbox.outsiders import settle
 from rotator.sandbox.resource_manager import ResourceManager
 from rotator.sandbox.senders import Senders
-from rotator.sandbox.state import AUDIENCE, State
+from rotator.sandbox.state import State
 from rotator.sandbox.vault import VaultSurface
 from rotator.sandbox.versions import Vault, Version
 from rotator.sandbox.wire import Surface
@@ -60,7 +61,7 @@ _KNOBS = frozenset(
 )
 
 
-class Sandbox:
+class Sandbox(Addresses):
     """`ports` may fix entra, resource_manager, data_plane_a, data_plane_b, github, gitguardian, control and vaults, by name."""
 
     def __init__(self, directory: Path, seed: int | None = None, ports: Mapping[str, int] | None = None, host: str = "127.0.0.1") -> None:
@@ -105,74 +106,6 @@ class Sandbox:
         for listener in self._listeners.values():
             await listener.stop()
         self._listeners.clear()
-
-    # What a client has to be told.
-
-    @property
-    def authority(self) -> str:
-        return self._urls["entra"]
-
-    @property
-    def resource_manager(self) -> str:
-        return self._urls["resource_manager"]
-
-    @property
-    def control_url(self) -> str:
-        return self._urls["control"]
-
-    @property
-    def audience(self) -> str:
-        return AUDIENCE
-
-    @property
-    def tenant(self) -> str:
-        return self.state.sessions.tenant
-
-    @property
-    def client(self) -> str:
-        return self.state.sessions.client
-
-    @property
-    def client_secret(self) -> str:
-        return self.state.sessions.client_secret
-
-    @property
-    def subscription(self) -> str:
-        return self.state.subscription
-
-    def vault_url(self, name: str) -> str:
-        return self._vault(name).url
-
-    def url(self, surface: str) -> str:
-        """Of kubernetes, github, app_configuration, azure_devops or receiver."""
-        return self._urls[surface]
-
-    def kubeconfig(self) -> dict[str, Any]:
-        return kubeconfig(self.state, self.url("kubernetes"), self.ca_file.read_bytes())
-
-    @property
-    def elsewhere(self) -> Elsewhere:
-        return self.state.elsewhere
-
-    def gateway_url(self, gateway: str) -> str:
-        return self._urls[f"data_plane_{gateway}"]
-
-    @property
-    def github_url(self) -> str:
-        return self._urls["github"]
-
-    @property
-    def gitguardian_url(self) -> str:
-        return self._urls["gitguardian"]
-
-    @property
-    def scanner_token(self) -> str:
-        """For GitHub's and GitGuardian's APIs."""
-        return self.state.leaks.token
-
-    def webhook_secret(self, door: str) -> str:
-        """What the sender at this door signs with, or shows."""
-        return self.state.leaks.webhook_secrets[door]
 
     # What happens outside: somebody leaks, a scanner finds.
 

@@ -82,7 +82,7 @@ async def test_a_signature_of_the_store_is_checked(azure: Sandbox, session: aioh
 
 async def test_github_opens_only_what_was_sealed_for_it(azure: Sandbox, session: aiohttp.ClientSession) -> None:
     headers = {"Authorization": f"Bearer {azure.elsewhere.github.token}", "User-Agent": "x"}
-    place = f"{azure.url('github')}/repos/contoso/chat/actions/secrets"
+    place = f"{azure.url('github_secrets')}/repos/contoso/chat/actions/secrets"
     _, key = await asked(session, "GET", f"{place}/public-key", headers=headers)
     for sealed in ("a value", base64.b64encode(b"a value").decode()):
         body = {"encrypted_value": sealed, "key_id": key["key_id"]}
