@@ -11,7 +11,7 @@ import aiohttp
 from rotator.azure.bucket import Shares, Size
 from rotator.azure.budget import CONNECTIONS_MAX, SIZES, Budget, Places, Sort
 from rotator.azure.cloud import Cloud
-from rotator.azure.identity import Identity, Tokens, credential_for
+from rotator.azure.identity import Identity, Tokens, credential_for, remedy_for
 from rotator.azure.wire import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, SendOnceTransport, never_again
 from rotator.core.faults import Rejected
 
@@ -72,7 +72,7 @@ async def open_azure(
         budget = Budget(resource_manager=cloud.resource_manager, shares=shares or Shares(), sizes=sizes, is_urgent=is_urgent)
         places = Places(is_urgent=is_urgent)
         transport = SendOnceTransport(session, request_timeout_s, budget=budget, places=places)
-        credential = Tokens(credential_for(cloud, identity, transport))
+        credential = Tokens(credential_for(cloud, identity, transport), remedy=remedy_for(identity))
         try:
             yield Azure(
                 cloud=cloud,
