@@ -13,7 +13,7 @@ from rotator.azure.budget import CONNECTIONS_MAX, SIZES, Budget, Places, Sort
 from rotator.azure.cloud import Cloud
 from rotator.azure.identity import Identity, Tokens, credential_for, remedy_for
 from rotator.azure.wire import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, SendOnceTransport, never_again
-from rotator.core.faults import Rejected
+from rotator.core.faults import Misconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +53,12 @@ async def open_azure(
     """Connections and credential, closed at the end. `is_urgent` tells, in the context of a call, whether it is part of an emergency.
 
     Raises:
-        Rejected: the CA file cannot be read, or the identity lacks something that it needs.
+        Misconfigured: the CA file cannot be read, or the identity lacks something that it needs.
     """
     try:
         trust = ssl.create_default_context(cafile=cloud.ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise Rejected(
+        raise Misconfigured(
             f"ca_file {cloud.ca_file}: cannot be read as PEM certificates", remedy="name a PEM file in `cloud: {ca_file: …}`"
         ) from error
     timeout = aiohttp.ClientTimeout(total=request_timeout_s, sock_connect=CONNECT_TIMEOUT_S)

@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from rotator.azure.answers import code_of, lost, retry_after
 from rotator.azure.cloud import Cloud
 from rotator.azure.wire import SendOnceTransport
-from rotator.core.faults import Denied, Fault, Rejected, Throttled, Transient
+from rotator.core.faults import Denied, Fault, Misconfigured, Throttled, Transient
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
@@ -26,7 +26,7 @@ REMEDIES = {
     "workload": "look at the service account's federation (AZURE_TENANT_ID, AZURE_CLIENT_ID), or set another `identity:` in the settings",
 }
 """What to do where Entra gives no token; an identity that is not named here is a person's."""
-SECRET_REMEDY = "correct `tenant`, `client` or `secret` of `identity: {client_secret: …}` in the settings (the secret may have expired)"
+CLIENT_REMEDY = "correct `tenant`, `client` or `secret` of `identity: {client_secret: …}` in the settings (the secret may have expired)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +101,16 @@ def _refused_token(error: Exception, remedy: str) -> Fault:
 
 def remedy_for(identity: Identity) -> str:
     """What a person is to do where this identity is given no token."""
-    return SECRET_REMEDY if isinstance(identity, ClientSecret) else REMEDIES.get(identity, SIGN_IN)
+    return CLIENT_REMEDY if isinstance(identity, ClientSecret) else REMEDIES.get(identity, SIGN_IN)
 
 
 def credential_for(cloud: Cloud, identity: Identity, transport: SendOnceTransport) -> "AsyncTokenCredential":
-    """The credential of azure-identity for what the settings say. Raises Rejected where the identity lacks something that it needs."""
+    """The credential of azure-identity for what the settings say. Raises Misconfigured where the identity lacks something that it needs."""
     try:
         return _source(cloud, identity, transport)
     except ValueError as error:
         told = str(error).partition("\n")[0]
-        raise Rejected(f"identity: {told}", remedy="correct `identity:` in the settings, or its environment") from error
+        raise Misconfigured(f"identity: {told}", remedy="correct `identity:` in the settings, or its environment") from error
 
 
 def _source(cloud: Cloud, identity: Identity, transport: SendOnceTransport) -> "AsyncTokenCredential":
