@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Identity, Shares, Size, Sort, open_azure
 from rotator.core.credential import Credential, Secret
-from rotator.core.faults import Missing, Rejected
+from rotator.core.faults import Misconfigured, Missing
 from rotator.core.sealed import Sealed
 from rotator.dependents import Tools, kinds_for
 from rotator.engine.gate import OnlyStopped
@@ -58,7 +58,7 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
     """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets.
 
     Raises:
-        LedgerFault, Rejected: with what stands in the way.
+        LedgerFault, Misconfigured: with what stands in the way.
     """
     credentials = {one.name: one for one in settings.credential_list()}
     limits = settings.limits
@@ -157,7 +157,7 @@ def resolve(reference: str) -> str:
     """The secret behind `env:` or `file:`. An empty one fails here, at the start, and not as a strange refusal later.
 
     Raises:
-        Rejected: it is not there.
+        Misconfigured: it is not there.
     """
     kind, _, place = reference.partition(":")
     if kind == "env":
@@ -166,9 +166,9 @@ def resolve(reference: str) -> str:
         try:
             value = Path(place).read_text(encoding="utf-8")
         except OSError as error:
-            raise Rejected(f"{reference}: {error.strerror}", remedy="the settings refer to a file that cannot be read") from error
+            raise Misconfigured(f"{reference}: {error.strerror}", remedy="the settings refer to a file that cannot be read") from error
     else:
-        raise Rejected(f"{reference}: rotator's own identity cannot come from a vault that it opens", remedy="use env: or file: here")
+        raise Misconfigured(f"{reference}: rotator's own identity cannot come from a vault that it opens", remedy="use env: or file: here")
     if not value.strip():
-        raise Rejected(f"{reference} is empty", remedy="set it before rotator starts")
+        raise Misconfigured(f"{reference} is empty", remedy="set it before rotator starts")
     return value.strip()

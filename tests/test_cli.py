@@ -1,5 +1,6 @@
 """The command line as a contract: exit codes, JSON, and that whoever makes a mistake is told what to type next."""
 
+import contextlib
 import json
 import logging
 import os
@@ -384,6 +385,11 @@ class Estate:
         assert isinstance(row, dict)
         return row
 
+    def ledger(self, change: str) -> None:
+        """Behind its back."""
+        with contextlib.closing(sqlite3.connect(next(self.settings.parent.glob("*.db")))) as ledger, ledger:
+            ledger.execute(change)
+
     def key(self, name: str, slot: str = "key1") -> str:
         return str(self.azure.account(name).keys[slot])
 
@@ -656,6 +662,132 @@ def test_a_permission_that_is_missing_is_named(estate: Estate) -> None:
         estate.azure.clear_faults()
     assert done.exit_code == FAILED
     assert "Microsoft.CognitiveServices/accounts/listKeys/action" in done.output
+
+
+# --- what passes, what is lost, what is done twice --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["GetSecret", "ListSecretVersions", "GetAccount", "ListKeys"])
+def test_an_order_survives_one_fault_that_passes(hamlet: Estate, call: str) -> None:
+    hamlet.azure.fault(call, "500-before", times=1)
+    assert hamlet.one("rotate", "chat-prod", "--now")["outcome"] == "rotated"
+
+
+def test_an_order_that_cannot_be_given_is_1_and_says_why(hamlet: Estate) -> None:
+    hamlet.azure.fault("GetSecret", "500-before", times=50, secret="chat-prod-key")
+    row = hamlet.one("rotate", "chat-prod", "--now", "--timeout", "1s", code=FAILED)
+    assert "cannot be seen" in row["because"]
+    assert "nothing was ordered" in row["because"]
+    assert hamlet.mutations() == []
+
+
+@pytest.mark.parametrize("call", ["ListKeys", "GetSecret"])
+def test_a_revocation_survives_one_fault_that_passes(hamlet: Estate, call: str) -> None:
+    hamlet.azure.fault(call, "500-before", times=1)
+    assert hamlet.one("revoke", "chat-prod", "--mode", "cut", "--yes")["outcome"] == "dead"
+
+
+def test_a_vault_that_cannot_be_seen_is_not_said_to_hold_something_else(hamlet: Estate) -> None:
+    hamlet.azure.fault("GetSecret", "500-before", times=50, secret="chat-prod-key")
+    done = hamlet.run("revoke", "chat-prod", "--yes", "--timeout", "1s")
+    assert done.exit_code == FAILED
+    assert "cannot be seen" in done.stderr
+    assert "is not one of them" not in done.stderr
+    assert "--slot key1|key2|both" in done.stderr
+    assert hamlet.mutations() == []
+
+
+@pytest.mark.parametrize(
+    "form", ["AZURE_OPENAI_API_KEY={}", "export KEY='{}'", '  "api_key": "{}",', '{{"a": 1, "k": "{}"}}', "api-key: {};"]
+)
+def test_a_key_is_found_in_the_line_that_somebody_pastes(hamlet: Estate, form: str) -> None:
+    row = hamlet.one("revoke", "--leaked-key", "-", "--dry-run", given=form.format(hamlet.key("agents", "key2")) + "\n")
+    assert (row["name"], row["outcome"], row["reason"]) == ("agents", "planned", "key_compromise")
+
+
+def test_a_fingerprint_may_be_told_by_its_beginning(hamlet: Estate) -> None:
+    name = fingerprint(hamlet.key("speech"))
+    assert hamlet.one("revoke", "--fingerprint", name[:8], "--dry-run")["name"] == "speech", "the index has not seen it yet"
+    assert hamlet.run("revoke", "--fingerprint", "b" * 8, "--yes").exit_code == NOTHING_MATCHED
+    for malformed in ("abc", "a" * 27, "not-a-fingerprint", "01234567"):
+        done = hamlet.run("revoke", "--fingerprint", malformed, "--yes")
+        assert (done.exit_code, "rotator status" in done.stderr) == (USAGE, True)
+
+
+def test_a_beginning_of_two_fingerprints_is_2_with_both(hamlet: Estate) -> None:
+    name = fingerprint(hamlet.key("speech"))
+    other = name[:8] + "a" * 18
+    hamlet.run("status")
+    hamlet.ledger(f"UPDATE keys SET fingerprint = '{other}' WHERE fingerprint = '{fingerprint(hamlet.key('agents', 'key2'))}'")
+    done = hamlet.run("revoke", "--fingerprint", name[:8], "--yes")
+    assert done.exit_code == USAGE
+    assert name in done.stderr
+    assert other in done.stderr
+
+
+def test_a_case_that_nobody_can_prove_any_more_never_takes_the_value_after_it(hamlet: Estate) -> None:
+    command = ("revoke", "speech", "--slot", "key2", "--mode", "cut", "--yes")
+    hamlet.one(*command)
+    hamlet.ledger("UPDATE incidents SET state = 'unproven'")
+    hamlet.ledger("UPDATE keys SET dead_at = NULL, lost = 1 WHERE dead_at IS NOT NULL")
+    fresh = hamlet.key("speech", "key2")
+    for _ in range(2):
+        row = hamlet.one(*command, code=UNPROVEN)
+        assert (row["outcome"], row["steps"]) == ("unproven", [])
+        assert "nobody holds it" in row["because"]
+    assert hamlet.key("speech", "key2") == fresh
+    told = hamlet.one("revoke", "--fingerprint", fingerprint(fresh)[:8], "--yes", "--mode", "cut")
+    assert told["outcome"] == "dead", "the value after it has a name of its own"
+
+
+def test_to_contain_twice_is_to_contain_once(hamlet: Estate) -> None:
+    command = ("revoke", "chat-prod", "--mode", "contain", "--yes")
+    assert hamlet.one(*command)["outcome"] == "dead"
+    hamlet.azure.clear_journal()
+    row = hamlet.one(*command)
+    assert (row["outcome"], row["reason"]) == ("dead", "key_compromise")
+    assert hamlet.mutations() == []
+
+
+def test_with_local_auth_off_a_slot_that_the_ledger_knows_is_killed_unseen(hamlet: Estate) -> None:
+    hamlet.run("status")
+    leaked, other = hamlet.key("agents"), hamlet.key("speech")
+    for name in ("agents", "speech", "chat-prod"):
+        hamlet.azure.change_account(name, disable_local_auth=True, regenerate_without_local_auth=True)
+    hamlet.run("revoke", "agents", "--slot", "key1", "--mode", "cut", "--yes", "--timeout", "3s")
+    assert hamlet.key("agents") != leaked
+    hamlet.run("revoke", "--leaked-key", "-", "--mode", "cut", "--yes", "--timeout", "3s", given=other)
+    assert hamlet.key("speech") != other
+    row = hamlet.one("rotate", "chat-prod", "--now", code=REFUSED)
+    assert "local auth is off" in row["because"]
+
+
+def test_with_local_auth_off_a_slot_that_nobody_knows_is_1(hamlet: Estate) -> None:
+    hamlet.azure.change_account("agents", disable_local_auth=True)
+    done = hamlet.run("revoke", "agents", "--slot", "key1", "--mode", "cut", "--yes")
+    assert done.exit_code == FAILED
+    assert "the ledger does not know what key1 holds" in done.stderr
+    assert hamlet.mutations() == []
+
+
+def test_a_leak_that_was_dead_already_is_a_compromise_all_the_same(hamlet: Estate) -> None:
+    old = hamlet.key("speech")
+    hamlet.azure.regenerate("speech", "key1")
+    row = hamlet.one("revoke", "--leaked-key", "-", "--yes", given=old)
+    assert row["reason"] == "key_compromise"
+    assert row["outcome"] == "already_dead"
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"), [("secret: env:NOT_SET_ANYWHERE", "NOT_SET_ANYWHERE"), ("ca_file: nowhere.pem", "nowhere.pem")]
+)
+def test_what_the_settings_name_and_is_not_there_is_2(hamlet: Estate, broken: str, says: str) -> None:
+    text = hamlet.settings.read_text(encoding="utf-8")
+    was = r"secret: file:[^\n,}]+" if broken.startswith("secret") else r"ca_file: [^\n,}]+"
+    hamlet.settings.write_text(re.sub(was, broken, text), encoding="utf-8")
+    done = hamlet.run("status")
+    assert done.exit_code == USAGE, done.output
+    assert says in done.stderr
 
 
 def test_json_stands_alone_on_standard_output_and_logs_on_standard_error(estate: Estate) -> None:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
-from rotator.azure.wire import LOGIN_TROUBLE, sent_once
+from rotator.azure.wire import NOT_ACCEPTED, sent_once
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
 
 RETRY_AFTER_UNSAID = timedelta(seconds=5)
@@ -35,7 +35,7 @@ def faults(what: str, *, mutates: bool = False, needs: str = "") -> Iterator[Non
 def _fault(what: str, error: AzureError, mutates: bool, needs: str) -> Fault:
     status = getattr(error, "status_code", None)
     if isinstance(error, ClientAuthenticationError):
-        return Denied(f"{what}: our identity is not accepted ({code_of(error) or status})", remedy=LOGIN_TROUBLE)
+        return Denied(f"{what}: our identity is not accepted ({code_of(error) or status})", remedy=NOT_ACCEPTED)
     if not isinstance(error, HttpResponseError) or status is None or status < 400:
         return lost(what, error, mutates)
     told = f"{what}: {status} {code_of(error)}".rstrip()

@@ -11,9 +11,9 @@ import aiohttp
 from rotator.azure.bucket import Shares, Size
 from rotator.azure.budget import CONNECTIONS_MAX, SIZES, Budget, Places, Sort
 from rotator.azure.cloud import Cloud
-from rotator.azure.identity import Identity, Tokens, credential_for
+from rotator.azure.identity import Identity, Tokens, credential_for, remedy_for
 from rotator.azure.wire import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, SendOnceTransport, never_again
-from rotator.core.faults import Rejected
+from rotator.core.faults import Misconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,12 @@ async def open_azure(
     `gives_way` whether it would rather come back than wait for budget.
 
     Raises:
-        Rejected: the CA file cannot be read, or the identity lacks something that it needs.
+        Misconfigured: the CA file cannot be read, or the identity lacks something that it needs.
     """
     try:
         trust = ssl.create_default_context(cafile=cloud.ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise Rejected(
+        raise Misconfigured(
             f"ca_file {cloud.ca_file}: cannot be read as PEM certificates", remedy="name a PEM file in `cloud: {ca_file: …}`"
         ) from error
     timeout = aiohttp.ClientTimeout(total=request_timeout_s, sock_connect=CONNECT_TIMEOUT_S)
@@ -76,7 +76,7 @@ async def open_azure(
         )
         places = Places(is_urgent=is_urgent)
         transport = SendOnceTransport(session, request_timeout_s, budget=budget, places=places)
-        credential = Tokens(credential_for(cloud, identity, transport))
+        credential = Tokens(credential_for(cloud, identity, transport), remedy=remedy_for(identity))
         try:
             yield Azure(
                 cloud=cloud,

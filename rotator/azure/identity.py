@@ -14,14 +14,21 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 
 from rotator.azure.answers import code_of, lost, retry_after
 from rotator.azure.cloud import Cloud
-from rotator.azure.wire import LOGIN_TROUBLE, SendOnceTransport
-from rotator.core.faults import Denied, Fault, Rejected, Throttled, Transient
+from rotator.azure.wire import SendOnceTransport
+from rotator.core.faults import Denied, Fault, Misconfigured, Throttled, Transient
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
     from azure.core.credentials_async import AsyncSupportsTokenInfo, AsyncTokenCredential
 
 TOKEN_TIMEOUT_S = 30
+SIGN_IN = "sign in (`az login`), or set `identity:` in the settings"
+REMEDIES = {
+    "managed-identity": "give this machine its managed identity, or set another `identity:` in the settings",
+    "workload": "look at the service account's federation (AZURE_TENANT_ID, AZURE_CLIENT_ID), or set another `identity:` in the settings",
+}
+"""What to do where Entra gives no token; an identity that is not named here is a person's."""
+CLIENT_REMEDY = "correct `tenant`, `client` or `secret` of `identity: {client_secret: …}` in the settings (the secret may have expired)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +47,31 @@ Identity = str | ClientSecret
 class Tokens:
     """Any credential of azure-identity, with a bound of time, and with faults of its own: a token that is refused is never mistaken for an
     answer of the service that it was for, nor for a call that may have had an effect.
+
+    The tenant is the identity's own. A vault's challenge names one, too, in whatever spelling (a domain, a path, `common`); the SDK hands
+    it on, and azure-identity refuses every spelling but its own.
     """
 
-    def __init__(self, source: "AsyncTokenCredential | AsyncSupportsTokenInfo", timeout_s: float = TOKEN_TIMEOUT_S) -> None:
+    def __init__(
+        self, source: "AsyncTokenCredential | AsyncSupportsTokenInfo", timeout_s: float = TOKEN_TIMEOUT_S, *, remedy: str = SIGN_IN
+    ) -> None:
         self._source: Any = source
         self._timeout_s = timeout_s
+        self._remedy = remedy
 
     async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
-        with _no_token():
+        options.pop("tenant_id", None)
+        with _no_token(self._remedy):
             async with asyncio.timeout(self._timeout_s):
                 token: AccessToken = await self._source.get_token(*scopes, **options)
         return token
 
     async def get_token_info(self, *scopes: str, options: "TokenRequestOptions | None" = None) -> "AccessTokenInfo":
-        with _no_token():
+        kept: TokenRequestOptions = {**(options or {})}
+        kept.pop("tenant_id", None)
+        with _no_token(self._remedy):
             async with asyncio.timeout(self._timeout_s):
-                token: AccessTokenInfo = await self._source.get_token_info(*scopes, options=options)
+                token: AccessTokenInfo = await self._source.get_token_info(*scopes, options=kept)
         return token
 
     async def object_id(self, scope: str) -> str:
@@ -79,29 +95,34 @@ class Tokens:
 
 
 @contextlib.contextmanager
-def _no_token() -> Iterator[None]:
+def _no_token(remedy: str) -> Iterator[None]:
     try:
         yield
     except (AzureError, aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise _refused_token(error) from error
+        raise _refused_token(error, remedy) from error
 
 
-def _refused_token(error: Exception) -> Fault:
+def _refused_token(error: Exception, remedy: str) -> Fault:
     what, status = "a token from Entra", getattr(error, "status_code", None) or 0
     if isinstance(error, HttpResponseError) and status == 429:
         return Throttled(f"{what}: 429", until=datetime.now(UTC) + retry_after(error))
     if isinstance(error, ClientAuthenticationError) and status != 408 and status < 500:
-        return Denied(f"{what}: our identity is not accepted ({code_of(error) or status or 'no credential'})", remedy=LOGIN_TROUBLE)
+        return Denied(f"{what}: our identity is not accepted ({code_of(error) or status or 'no credential'})", remedy=remedy)
     return Transient(f"{what}: {status}") if status >= 400 else lost(what, error, mutates=False)
 
 
+def remedy_for(identity: Identity) -> str:
+    """What a person is to do where this identity is given no token."""
+    return CLIENT_REMEDY if isinstance(identity, ClientSecret) else REMEDIES.get(identity, SIGN_IN)
+
+
 def credential_for(cloud: Cloud, identity: Identity, transport: SendOnceTransport) -> "AsyncTokenCredential":
-    """The credential of azure-identity for what the settings say. Raises Rejected where the identity lacks something that it needs."""
+    """The credential of azure-identity for what the settings say. Raises Misconfigured where the identity lacks something that it needs."""
     try:
         return _source(cloud, identity, transport)
     except ValueError as error:
         told = str(error).partition("\n")[0]
-        raise Rejected(f"identity: {told}", remedy="correct `identity:` in the settings, or its environment") from error
+        raise Misconfigured(f"identity: {told}", remedy="correct `identity:` in the settings, or its environment") from error
 
 
 def _source(cloud: Cloud, identity: Identity, transport: SendOnceTransport) -> "AsyncTokenCredential":
@@ -110,7 +131,6 @@ def _source(cloud: Cloud, identity: Identity, transport: SendOnceTransport) -> "
     options: dict[str, Any] = {"authority": cloud.authority, "transport": transport, "retry_total": 1}
     if cloud.private:
         options["disable_instance_discovery"] = True
-        options["additionally_allowed_tenants"] = ["*"]  # its vaults may name another tenant of the authority that the settings trust
     match identity:
         case ClientSecret(tenant=tenant, client=client, secret=secret):
             return entra.ClientSecretCredential(tenant, client, secret(), **options)

@@ -24,7 +24,7 @@ REQUEST_TIMEOUT_S = 15
 """From the first byte asked to the last one answered. azure-core waits 300 s to connect and 300 s for each byte, and has no whole."""
 PAUSE_MAX_S = 2
 """azure-core sleeps as long as a Retry-After says, between two tries of a token and two looks at a long operation."""
-LOGIN_TROUBLE = "sign in (`az login`), or set `identity:` in the settings"
+NOT_ACCEPTED = "correct `identity:` in the settings: it must be of the tenant that the subscription and the vault are in"
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ def _carries_an_effect(request: Any) -> bool:
 
 def _refuse_to_send_again(ticket: _Ticket) -> NoReturn:
     if ticket.status == 401:
-        raise Denied(f"{ticket.what}: 401", remedy=LOGIN_TROUBLE)
+        raise Denied(f"{ticket.what}: 401", remedy=NOT_ACCEPTED)
     if ticket.status is not None and ticket.status < 500:
         raise Rejected(f"{ticket.what}: {ticket.status}")
     raise Ambiguous(f"{ticket.what}: no answer, and a policy would have sent it again")

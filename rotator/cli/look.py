@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.core.credential import Credential, Slot
 from rotator.core.facts import Facts, Needed
@@ -46,6 +46,50 @@ class Seen:
             return self.facts.active
         except Needed:
             return None
+
+
+LOOKED_FOR = timedelta(seconds=30)
+"""How long what is likely to pass is looked at again, where nobody says how long to stay."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=10)
+
+
+def hidden(seen: Seen, *, secret: bool = True) -> Unseen | None:
+    """What cannot be seen of the account, its slots, or the `secret`. Slots that are not to be listed (local auth is off) hide nothing."""
+    account, facts = seen.look.snapshot.account, seen.facts
+    if isinstance(account, Unseen):
+        return account
+    try:
+        if not facts.local_auth_is_off:
+            _ = facts.slots
+        if secret:
+            _ = facts.secret
+    except Needed as needed:
+        return needed.unseen
+    return None
+
+
+async def see_well(house: House, credentials: Sequence[Credential], within: timedelta, *, secret: bool = True) -> list[Seen]:
+    """The same, each one looked at again while what hides something is likely to pass, `within` this time."""
+
+    gate = asyncio.Semaphore(house.settings.limits.concurrency)
+
+    async def one(credential: Credential) -> Seen:
+        clock, pause = house.world.clock, FIRST_PAUSE
+        end = clock.now() + within
+        while True:
+            async with gate:
+                seen = (await see(house, [credential]))[0]
+            unseen, now = hidden(seen, secret=secret), clock.now()
+            if unseen is None or unseen.hopeless:
+                return seen
+            again = max(unseen.again or now, now + pause)
+            if again > end:
+                return seen
+            house.world.watch("held", credential=credential.name, because=f"{unseen.what} cannot be seen: {unseen.because}; looking again")
+            await clock.sleep(again - now)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    return list(await asyncio.gather(*(one(credential) for credential in credentials)))
 
 
 async def see(house: House, credentials: Sequence[Credential], told: Told = NOTHING) -> list[Seen]:

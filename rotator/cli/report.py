@@ -6,8 +6,9 @@ from typing import Any
 
 from rotator.cli.session import Exit
 from rotator.cli.show import rfc3339
+from rotator.core.credential import Reason
 from rotator.core.incident import Incident, State
-from rotator.core.snapshot import KeyMemory
+from rotator.core.snapshot import KeyMemory, SecretView
 from rotator.core.step import Decision, Quiet, Wait
 from rotator.engine.reconcile import Run
 from rotator.engine.walk import Done
@@ -19,12 +20,14 @@ _CODES = {
     "refused": Exit.REFUSED,
     "unproven": Exit.UNPROVEN,
 }
+_TURNS = frozenset({"publish", "revoke", "prove_dead", "retire"})
+"""A run that has done one of these, and is through, has finished a rotation, whichever run began it."""
 _WORST = (Exit.FAILED, Exit.REFUSED, Exit.UNPROVEN)
 
 
 def rotated(run: Run, *, waited: bool) -> dict[str, Any]:
     """The row of a rotation. One that was `waited` for and is not through stands still only for an overlap, or it has failed."""
-    return _row(run, _outcome_of_rotation(run, waited), _times(run, ()))
+    return _row(run, _outcome_of_rotation(run, waited), run.decision.because, run.reason, _times(run, ()))
 
 
 def revoked(run: Run, cases: Sequence[Incident], *, already: bool = False) -> dict[str, Any]:
@@ -32,7 +35,14 @@ def revoked(run: Run, cases: Sequence[Incident], *, already: bool = False) -> di
     mine = {case.id for case in cases}
     now = [case for case in run.incidents if case.id in mine]
     outcome = _outcome_of_revocation(run, now)
-    return _row(run, "already_dead" if already and outcome == "dead" else outcome, _times(run, now))
+    reason = next((case.reason for case in now), run.reason)
+    return _row(
+        run,
+        "already_dead" if already and outcome == "dead" else outcome,
+        _because_of_revocation(run, now, outcome),
+        reason,
+        _times(run, now),
+    )
 
 
 def unmatched(fingerprint: str, outcome: str, because: str) -> dict[str, Any]:
@@ -50,7 +60,12 @@ def unmatched(fingerprint: str, outcome: str, because: str) -> dict[str, Any]:
 
 def held(name: str, because: str) -> dict[str, Any]:
     """The row of a credential that another worker acts on."""
-    return {"name": name, "outcome": "held", "reason": None, "because": because, "steps": [], "timings": no_times()}
+    return nothing_done(name, "held", because)
+
+
+def nothing_done(name: str, outcome: str, because: str) -> dict[str, Any]:
+    """The row of a credential for which no run was begun."""
+    return {"name": name, "outcome": outcome, "reason": None, "because": because, "steps": [], "timings": no_times()}
 
 
 def exit_code(rows: Iterable[dict[str, Any]]) -> Exit:
@@ -60,12 +75,12 @@ def exit_code(rows: Iterable[dict[str, Any]]) -> Exit:
     return next((code for code in _WORST if code in codes), Exit.NOTHING_MATCHED if outcomes == {"not_ours"} else Exit.DONE)
 
 
-def _row(run: Run, outcome: str, timings: dict[str, str | None]) -> dict[str, Any]:
+def _row(run: Run, outcome: str, because: str, reason: Reason | None, timings: dict[str, str | None]) -> dict[str, Any]:
     return {
         "name": run.credential.name,
         "outcome": outcome,
-        "reason": run.reason,
-        "because": run.decision.because,
+        "reason": reason,
+        "because": because,
         "steps": [_step(done) for done in run.steps],
         "timings": timings,
         "goes_on_at": rfc3339(None if isinstance(run.decision, Quiet) else getattr(run.decision, "until", None)),
@@ -80,9 +95,9 @@ def _outcome_of_rotation(run: Run, waited: bool) -> str:
     stuck = _stuck(run.decision)
     if stuck:
         return stuck
-    published = any(done.step == "publish" for done in run.steps)
+    turned = any(done.step in _TURNS and not done.failed for done in run.steps)
     if isinstance(run.decision, Quiet):
-        return "rotated" if published else "done" if run.steps else "quiet"
+        return "rotated" if turned else "done" if run.steps else "quiet"
     return "failed" if waited and run.decision.phase != "overlap" else "waiting"
 
 
@@ -100,9 +115,22 @@ def _outcome_of_revocation(run: Run, cases: Sequence[Incident]) -> str:
     states = {case.state for case in cases}
     if State.OPEN in states:
         return "failed"
-    if states & {State.REVOKED, State.UNPROVEN}:
-        return "unproven"
-    return "failed" if _stuck(run.decision) == "failed" else "dead"
+    if any(case.awaits_containment for case in cases):
+        return "failed"
+    return "unproven" if states & {State.REVOKED, State.UNPROVEN} else "dead"
+
+
+def _because_of_revocation(run: Run, cases: Sequence[Incident], outcome: str) -> str:
+    """Where it stands; and what is left where the value is dead, or why nobody can prove it."""
+    because = run.decision.because
+    if outcome == "dead" and isinstance(run.decision, Wait):
+        return f"the value is proven dead; {because}"
+    if any(case.state is State.UNPROVEN for case in cases):
+        return f"{LOST}; {because}"
+    return because
+
+
+LOST = "the value is in no slot any more, and nobody holds it to prove it dead (with it: rotator revoke --leaked-key -)"
 
 
 def _times(run: Run, cases: Sequence[Incident]) -> dict[str, str | None]:
@@ -111,7 +139,21 @@ def _times(run: Run, cases: Sequence[Incident]) -> dict[str, str | None]:
     about = {case.fingerprint for case in cases} or ended
     started = min((case.reported_at for case in cases), default=min((done.at for done in run.steps), default=None))
     dying = [keys[value] for value in about if value in keys]
-    return {**no_times(), "reported": rfc3339(started), "published": rfc3339(_step_time(run, "publish")), **_death(dying)}
+    return {**no_times(), "reported": rfc3339(started), "published": rfc3339(_published(run, cases)), **_death(dying)}
+
+
+def _published(run: Run, cases: Sequence[Incident]) -> datetime | None:
+    """When the value that replaced it was published: as this run was answered, else as is remembered of what the vault gives out now."""
+    answered = _last(done.at for done in run.steps if done.step == "publish" and done.outcome == "published")
+    secret = run.look.snapshot.secret
+    current = secret.current if isinstance(secret, SecretView) else None
+    if answered or current is None or current.fingerprint is None:
+        return answered
+    remembered = run.look.snapshot.memory.of(current.fingerprint).published_at
+    since = min((case.reported_at for case in cases), default=None)
+    if remembered is None or (since is None and not any(done.step in _TURNS for done in run.steps)):
+        return None
+    return remembered if since is None or remembered >= since.replace(microsecond=0) else None
 
 
 def _death(dying: Sequence[KeyMemory]) -> dict[str, str | None]:
@@ -120,10 +162,6 @@ def _death(dying: Sequence[KeyMemory]) -> dict[str, str | None]:
         "first_401": rfc3339(_last(key.first_401_at for key in dying)),
         "stable_401": rfc3339(_last(key.dead_at for key in dying)),
     }
-
-
-def _step_time(run: Run, step: str) -> datetime | None:
-    return _last(done.at for done in run.steps if done.step == step and not done.failed)
 
 
 def _last(times: Iterable[datetime | None]) -> datetime | None:

@@ -11,27 +11,25 @@ import click
 
 from rotator.cli import report
 from rotator.cli.duration import DURATION
+from rotator.cli.impact import impact, standstill
+from rotator.cli.look import LOOKED_FOR
+from rotator.cli.pasted import read_pasted
 from rotator.cli.plan import line, print_runbook
 from rotator.cli.rotate import claim, print_rows, walk
 from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
 from rotator.cli.show import Progress
-from rotator.cli.targets import Target, named, recognised
-from rotator.core.credential import Role
-from rotator.core.facts import Needed
+from rotator.cli.targets import Target, by_fingerprint, named, recognised
+from rotator.core.credential import Reason
 from rotator.core.faults import LeaseLost
 from rotator.core.forecast import Forecast, runbook
-from rotator.core.incident import Alert, Incident, escalate, open_incident
+from rotator.core.incident import Alert, Incident, State, escalate, open_incident
 from rotator.core.policy import Mode
-from rotator.core.sealed import Sealed
 from rotator.engine.intake import intake
 from rotator.engine.ports import HeldBy
+from rotator.engine.reconcile import Stay
 from rotator.engine.urgency import urgent
 from rotator.telemetry import scrub
 from rotator.wiring import House
-
-KEY_LENGTH_MAX = 4096
-LINES_MAX = 1000
-SIZE_MAX = KEY_LENGTH_MAX * LINES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,7 @@ class Wish:
 @click.option(
     "--leaked-key", metavar="-", help="Read leaked keys from standard input, one a line. Only '-': a key on a command line leaks again."
 )
-@click.option("--fingerprint", help="The fingerprint of a value, as `status` and the audit show it.")
+@click.option("--fingerprint", help="The fingerprint of a value, as `status` and the audit show it; its first 8 letters are enough.")
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
@@ -88,16 +86,18 @@ def command(
       rotator revoke chat-prod --slot both --mode contain --yes --reason "laptop stolen"
     """
     _exactly_one(names, leaked_key, fingerprint, slot)
-    leaked = _read_leaked() if leaked_key else []
+    leaked = read_pasted() if leaked_key else []
     wish = Wish(mode=Mode(mode) if mode else None, note=scrub(note), limit=timeout if wait else None, dry_run=dry_run, yes=yes)
 
     async def errand(house: House) -> Exit:
         unmatched: list[dict[str, Any]] = []
         with urgent():
             if names:
-                targets = await named(house, chosen(house, names), slot)
+                targets = await named(house, chosen(house, names), slot, min(timeout if wait else LOOKED_FOR, LOOKED_FOR))
+            elif fingerprint is not None:
+                targets, unmatched = await by_fingerprint(house, fingerprint)
             else:
-                targets, unmatched = await recognised(house, leaked, fingerprint)
+                targets, unmatched = await recognised(house, leaked)
         for row in unmatched:
             click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
         return await _revoke(house, targets, wish, common, unmatched)
@@ -118,22 +118,6 @@ def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str 
         fail(Exit.USAGE, "--slot goes with NAME.")
 
 
-def _read_leaked() -> list[Sealed]:
-    """Leaked values from standard input, one a line."""
-    try:
-        asked = sys.stdin.isatty()
-        text = click.prompt("Paste the leaked key (it is not shown)", hide_input=True, err=True) if asked else sys.stdin.read(SIZE_MAX)
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        leaked = list(dict.fromkeys(Sealed(line) for line in lines if len(line) <= KEY_LENGTH_MAX))
-    except UnicodeError:
-        fail(Exit.USAGE, "Standard input is not text.")
-    if not lines:
-        fail(Exit.USAGE, "Standard input holds no key. Pass it like this: rotator revoke --leaked-key - < file")
-    if len(lines) > LINES_MAX or max(len(line) for line in lines) > KEY_LENGTH_MAX:
-        fail(Exit.USAGE, f"Standard input is not a list of keys: at most {LINES_MAX} lines of {KEY_LENGTH_MAX} characters.")
-    return leaked
-
-
 # --- the plan, the question, the kill ---------------------------------------------------------------------------------------
 
 
@@ -143,7 +127,7 @@ async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: C
         groups.setdefault(target.seen.credential.name, []).append(target)
     forecasts = {name: _forecast(group, wish, house) for name, group in groups.items()}
     if not targets or (wish.dry_run and common.json):
-        rows = [*unmatched, *(_planned(name, forecast) for name, forecast in forecasts.items())]
+        rows = [*unmatched, *(_planned(name, group, forecasts[name], wish) for name, group in groups.items())]
         print_rows(rows, common)
         return report.exit_code(rows)
     if not common.json:
@@ -178,53 +162,29 @@ def _case(target: Target, wish: Wish, house: House) -> Incident:
     return open_incident("forecast", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode)
 
 
-def _planned(name: str, forecast: list[Forecast]) -> dict[str, Any]:
+def _planned(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> dict[str, Any]:
     lines = [line(each) for each in forecast]
     steps = [{**each, "outcome": "planned", "at": each["not_before"]} for each in lines if each["step"] not in ("wait", "quiet")]
-    first = lines[0]
+    stuck = standstill(forecast)
     return {
         "name": name,
         "outcome": "planned",
-        "reason": first["reason"],
-        "because": first["because"],
+        "reason": group[0].resumes.reason if group[0].resumes else Reason.KEY_COMPROMISE,
+        "because": f"{lines[0]['because']}. {stuck}" if stuck else lines[0]["because"],
         "steps": steps,
         "timings": report.no_times(),
+        "impact": [impact(target, wish.mode, forecast).strip() for target in group],
     }
 
 
 def _show(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> None:
     print_runbook(f"{name}: what will be done", forecast)
     for target in group:
-        click.echo(_impact(target, wish))
+        click.echo(impact(target, wish.mode, forecast))
+    stuck = standstill(forecast)
+    if stuck:
+        click.secho(f"  {stuck}", bold=True, fg="red")
     click.echo()
-
-
-def _impact(target: Target, wish: Wish) -> str:
-    seen, what = target.seen, f"{target.slot or 'a replaced value'} ({target.fingerprint[:8]}…)"
-    if target.resumes:
-        return f"  Goes on with {target.resumes.id}, filed {target.resumes.reported_at:%H:%M:%S}."
-    if target.slot is None:
-        return f"  {what} is in no slot any more: nothing breaks, it is only proven dead."
-    mode = wish.mode or seen.credential.policy.on_compromise
-    users = [view.name for view in seen.look.snapshot.dependents]
-    who = ", ".join(users) if users else "whoever reads the vault (no dependents are named in the settings)"
-    if target.slot is not seen.active:
-        late = ", and so does what has not read the new value from the vault yet" if _is_retired(target) else ""
-        return f"  {what} is not what the vault gives out: what reads it directly loses access{late}."
-    if mode is Mode.DRAIN and not users:
-        return f"  {what} is active, no dependents are named: killed once the vault gives out the new value; late readers lose access."
-    if mode is Mode.DRAIN:
-        deadline = seen.credential.policy.drain_deadline.total_seconds()
-        return f"  {what} is active. {who}: moved first; what has not moved after {deadline:.0f} s loses access."
-    after = "for good: the account accepts no key at all" if mode is Mode.CONTAIN else "until it has read the new value from the vault"
-    return f"  {what} is active. {who}: fails from the kill on, {after}."
-
-
-def _is_retired(target: Target) -> bool:
-    try:
-        return target.slot is not None and target.seen.facts.role(target.slot) is Role.RETIRED
-    except Needed:
-        return False
 
 
 def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
@@ -241,16 +201,24 @@ async def kill(house: House, group: Sequence[Target], wish: Wish) -> dict[str, A
     """File the cases about one credential's values, walk the corridor, and say what came of it."""
     credential, world = group[0].seen.credential, house.world
     started = world.clock.now()
-    cases = [await intake(_alert(target, wish, house), credential, world, slot=target.slot, mode=_mode(target, wish)) for target in group]
+    cases = [await _filed(target, wish, house) for target in group]
     lease = await claim(house, credential.name, wish.limit)
     if isinstance(lease, HeldBy):
         return report.held(credential.name, f"the case is filed; {lease.owner} acts on the credential and has been told")
     known = [target.value for target in group if target.value]
     until = started + wish.limit if wish.limit is not None else None
-    run = await walk(house, credential, lease, until, known=known, told=group[0].seen.look.told)
+    run = await walk(house, credential, lease, until, known=known, told=group[0].seen.look.told, stay=Stay.DEAD)
     if isinstance(run, LeaseLost):
         return report.held(credential.name, f"the case is filed; {run}")
     return report.revoked(run, cases, already=all(target.slot is None and not target.resumes for target in group))
+
+
+async def _filed(target: Target, wish: Wish, house: House) -> Incident:
+    """The case; one that is done is not opened again where nothing new is said of it."""
+    done = target.resumes if target.value is None else None
+    if done and done.state is State.CLOSED and escalate(done, wish.mode or done.mode) == done:
+        return done
+    return await intake(_alert(target, wish, house), target.seen.credential, house.world, slot=target.slot, mode=_mode(target, wish))
 
 
 def _mode(target: Target, wish: Wish) -> Mode | None:

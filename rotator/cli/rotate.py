@@ -9,18 +9,18 @@ import click
 
 from rotator.cli import report
 from rotator.cli.duration import DURATION
-from rotator.cli.look import see
+from rotator.cli.look import LOOKED_FOR, Seen, hidden, see_well
 from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
 from rotator.cli.show import Progress, print_json, print_table
 from rotator.core.credential import Credential
 from rotator.core.faults import LeaseLost
 from rotator.core.sealed import Sealed
-from rotator.core.step import Quiet
+from rotator.core.step import Quiet, Retire
 from rotator.core.wave import result_of
 from rotator.engine.gate import tell_wave
 from rotator.engine.observe import NOTHING, Told
 from rotator.engine.ports import HeldBy, Lease
-from rotator.engine.reconcile import Run, reconcile
+from rotator.engine.reconcile import Run, Stay, reconcile
 from rotator.wiring import House
 
 ASK_AGAIN = timedelta(milliseconds=500)
@@ -56,7 +56,8 @@ def command(names: tuple[str, ...], due: bool, now: bool, replace_foreign: bool,
 
         async def one(credential: Credential) -> dict[str, Any]:
             async with gate:
-                return await rotate_one(house, credential, limit, now=now, replace_foreign=replace_foreign)
+                stay = Stay.SEEN if due else Stay.THROUGH
+                return await rotate_one(house, credential, limit, now=now, replace_foreign=replace_foreign, stay=stay)
 
         rows = await asyncio.gather(*(one(credential) for credential in chosen(house, names)))
         if due:
@@ -68,15 +69,26 @@ def command(names: tuple[str, ...], due: bool, now: bool, replace_foreign: bool,
 
 
 async def rotate_one(
-    house: House, credential: Credential, limit: timedelta | None, *, now: bool = False, replace_foreign: bool = False
+    house: House,
+    credential: Credential,
+    limit: timedelta | None,
+    *,
+    now: bool = False,
+    replace_foreign: bool = False,
+    stay: Stay = Stay.THROUGH,
 ) -> dict[str, Any]:
-    """One credential through the corridor, and its row."""
+    """One credential through the corridor, and its row. An order that cannot be given is a row of its own, and nothing is done."""
     started = house.world.clock.now()
-    await _order(house, credential, now=now, replace_foreign=replace_foreign)
+    if now or replace_foreign:
+        seen = (await see_well(house, [credential], LOOKED_FOR if limit is None else limit))[0]
+        refused = _not_to_be_ordered(seen)
+        if refused:
+            return refused
+        await _order(house, seen, now=now, replace_foreign=replace_foreign)
     lease = await claim(house, credential.name, limit)
     if isinstance(lease, HeldBy):
         return report.held(credential.name, f"{lease.owner} acts on it now; the same command later goes on, or wait with --timeout")
-    run = await walk(house, credential, lease, started + limit if limit is not None else None)
+    run = await walk(house, credential, lease, started + limit if limit is not None else None, stay=stay)
     return report.held(credential.name, str(run)) if isinstance(run, LeaseLost) else report.rotated(run, waited=limit is not None)
 
 
@@ -88,10 +100,11 @@ async def walk(
     *,
     known: Sequence[Sealed] = (),
     told: Told = NOTHING,
+    stay: Stay = Stay.THROUGH,
 ) -> Run | LeaseLost:
     """The corridor under a lease, and the lease given back. A lease that was lost stops this credential and none of the others."""
     try:
-        run = await reconcile(credential, house.world, lease, until=until, known=known, told=told)
+        run = await reconcile(credential, house.world, lease, until=until, known=known, told=told, stay=stay)
     except LeaseLost as lost:
         return lost
     await _give_back(house, lease, run)
@@ -120,18 +133,33 @@ async def claim(house: House, name: str, limit: timedelta | None) -> Lease | Hel
     return lease
 
 
-async def _order(house: House, credential: Credential, *, now: bool, replace_foreign: bool) -> None:
+def _not_to_be_ordered(seen: Seen) -> dict[str, Any] | None:
+    """The row of an order that cannot be given, since nobody can say what is to be replaced; None where it can."""
+    name, unseen = seen.credential.name, hidden(seen)
+    if unseen is not None:
+        remedy = f"; {unseen.remedy}" if unseen.remedy else ""
+        because = f"{unseen.what} cannot be seen: {unseen.because}{remedy}; nothing was ordered, and nothing was changed"
+        return report.nothing_done(name, "failed", because)
+    if seen.facts.local_auth_is_off:
+        return report.nothing_done(name, "refused", "local auth is off: the account accepts no key, there is none to rotate")
+    return None
+
+
+async def _order(house: House, seen: Seen, *, now: bool, replace_foreign: bool) -> None:
     """Write down which value an operator wants away, before waiting for anyone: two orders at once are one."""
-    if not now and not replace_foreign:
-        return
-    seen = (await see(house, [credential]))[0]
-    current = seen.current
+    current, name = seen.current, seen.credential.name
     if current is None:
         return
     if replace_foreign and seen.active is None:
-        await house.ledger.work.order(credential.name, current.version, foreign=True)
-    elif now and current.fingerprint and seen.decision.phase not in UNDER_WAY:
-        await house.ledger.work.order(credential.name, current.fingerprint, foreign=False)
+        await house.ledger.work.order(name, current.version, foreign=True)
+    elif now and current.fingerprint and seen.decision.phase not in UNDER_WAY and not _is_carried_out(seen):
+        await house.ledger.work.order(name, current.fingerprint, foreign=False)
+
+
+def _is_carried_out(seen: Seen) -> bool:
+    """An order before this one was carried out but for its last word: the run died at the retirement of the value that it was about."""
+    order = seen.look.snapshot.memory.order
+    return order is not None and any(one.step == Retire.name and one.fingerprint == order.value for one in seen.look.unsettled)
 
 
 def print_rows(rows: list[dict[str, Any]], common: Common) -> None:

@@ -129,7 +129,7 @@ def sentence(errand: Callable[[], Awaitable[Exit]]) -> NoReturn:
 
 
 def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
-    from rotator.core.faults import Fault, LeaseLost
+    from rotator.core.faults import Fault, LeaseLost, Misconfigured
     from rotator.ledger.database import LedgerFault
 
     try:
@@ -140,6 +140,8 @@ def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
         fail(Exit.FAILED, f"The ledger cannot be used: {error}")
     except LeaseLost as error:
         fail(Exit.FAILED, f"Stopped before the next effect: {error}. The same command goes on.")
+    except Misconfigured as fault:
+        fail(Exit.USAGE, f"{fault.what}; {fault.remedy}")
     except Fault as fault:
         fail(Exit.FAILED, f"{fault.what}{f'; {fault.remedy}' if fault.remedy else ''}")
 

@@ -1,21 +1,30 @@
 """Which values a revocation is about: by name and slot, by the value itself, or by fingerprint. Looks, and changes nothing."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 
 from rotator.cli import report
-from rotator.cli.look import Seen, see
+from rotator.cli.look import Seen, hidden, see, see_well
+from rotator.cli.pasted import Pasted
 from rotator.cli.rotate import UNDER_WAY
 from rotator.cli.session import Exit, fail
 from rotator.core.credential import Credential, Reason, Slot
 from rotator.core.facts import Needed
-from rotator.core.incident import Incident
+from rotator.core.incident import Incident, State
 from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.snapshot import Unseen
-from rotator.engine.intake import Live, NotKnown, NotOurs, Replaced, recognise
+from rotator.core.snapshot import KeyMemory, Unseen
+from rotator.engine.intake import Live, NotKnown, NotOurs, Recognised, Replaced, recognise_all, survey, whose
 from rotator.engine.observe import NOTHING, Told
 from rotator.wiring import House
+
+RESUMED_FOR = timedelta(days=1)
+"""How long a case whose value nobody holds any more is gone on with by the credential's name. What has been minted in its place is meant
+only after that, or by its own fingerprint."""
+_FINGERPRINT = re.compile(r"[a-z2-7]{8,26}")
+WHOLE = 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +38,16 @@ class Target:
     value: Sealed | None = None
 
 
-async def named(house: House, credentials: Sequence[Credential], slot: str | None) -> list[Target]:
-    """The values that the NAMED credentials are to lose: of the cases an earlier run left, else of the slots."""
-    targets: list[Target] = []
-    for seen in await see(house, credentials):
-        unfinished = [case for case in seen.incidents if case.is_open and _is_about(case, slot)]
-        if unfinished:
-            targets += [Target(seen=seen, fingerprint=case.fingerprint, slot=case.slot, resumes=case) for case in unfinished]
+# --- by name ----------------------------------------------------------------------------------------------------------------
+
+
+async def named(house: House, credentials: Sequence[Credential], slot: str | None, within: timedelta) -> list[Target]:
+    """The values that the NAMED credentials are to lose: of the cases an earlier run left, or another runs now, else of the slots."""
+    began, targets = house.world.clock.now(), list[Target]()
+    for seen in await see_well(house, credentials, within, secret=slot is None):
+        cases = [case for case in seen.incidents if _is_about(case, slot) and _is_resumed(case, seen, began)]
+        if cases:
+            targets += [Target(seen=seen, fingerprint=case.fingerprint, slot=case.slot, resumes=case) for case in cases]
         else:
             targets += _in_slots(seen, slot)
     return targets
@@ -44,6 +56,16 @@ async def named(house: House, credentials: Sequence[Credential], slot: str | Non
 def _is_about(case: Incident, slot: str | None) -> bool:
     """The same command again goes on with the case it left: it would else kill the key that has just replaced the leaked one."""
     return slot in (None, "both") or case.slot == slot
+
+
+def _is_resumed(case: Incident, seen: Seen, began: datetime) -> bool:
+    """Unfinished; or finished by another process while this one looked; or done for good, because the account accepts no key."""
+    if not case.is_acted_on:
+        return False
+    done = case.dead_at or case.revoked_at or case.reported_at
+    lately = case.reported_at >= began or done >= began
+    lost = case.state is State.UNPROVEN and seen.at - done < RESUMED_FOR
+    return case.is_open or lately or lost or (case.contained_at is not None and seen.facts.local_auth_is_off)
 
 
 def _left_behind(seen: Seen) -> list[Target]:
@@ -65,13 +87,18 @@ def _left_behind(seen: Seen) -> list[Target]:
 
 
 def _in_slots(seen: Seen, slot: str | None) -> list[Target]:
+    if seen.facts.local_auth_is_off:
+        return _remembered(seen, slot)
     slots = seen.look.snapshot.slots
     if isinstance(slots, Unseen):
-        fail(Exit.FAILED, f"{seen.credential.name}: {slots.because}; {slots.remedy or 'nothing was changed'}")
+        _cannot_tell(seen, slots)
     left = [] if slot else _left_behind(seen)
     if left:
         return left
     wanted = list(Slot) if slot == "both" else [Slot(slot)] if slot else [seen.active] if seen.active else []
+    unseen = hidden(seen)
+    if not wanted and unseen is not None:
+        _cannot_tell(seen, unseen)
     if not wanted:
         fail(
             Exit.REFUSED,
@@ -81,39 +108,107 @@ def _in_slots(seen: Seen, slot: str | None) -> list[Target]:
     return [Target(seen=seen, fingerprint=slots[each], slot=each) for each in wanted]
 
 
-async def recognised(house: House, leaked: Sequence[Sealed], fingerprint: str | None) -> tuple[list[Target], list[dict[str, Any]]]:
-    """The values' credentials, looked for over the whole fleet; and a row for each that is not ours or could not be looked for."""
-    targets: list[Target] = []
-    unmatched: list[dict[str, Any]] = []
-    held = {value.fingerprint: value for value in leaked}
-    for name in held or [Fingerprint((fingerprint or "").strip().lower())]:
-        known = await house.ledger.journal.known_as(fingerprint=name)
-        found = await recognise(
-            name,
-            house.credentials.values(),
-            house.world,
-            known_at=[credential for credential, _ in known],
-            at_once=house.settings.limits.concurrency,
+def _cannot_tell(seen: Seen, unseen: Unseen) -> NoReturn:
+    name, remedy = seen.credential.name, f"; {unseen.remedy}" if unseen.remedy else ""
+    slots_are_seen = not isinstance(seen.look.snapshot.slots, Unseen)
+    other_way = f" Or say which key: rotator revoke {name} --slot key1|key2|both" if slots_are_seen else ""
+    what = "which key is active cannot be told, because " if slots_are_seen else ""
+    fail(Exit.FAILED, f"{name}: {what}{unseen.what} cannot be seen: {unseen.because}{remedy}. Nothing was changed.{other_way}")
+
+
+def _remembered(seen: Seen, slot: str | None) -> list[Target]:
+    """Local auth is off, so no key can be listed: what the ledger last knew of the slot (and of which slot the vault gives out)."""
+    keys, current, name = seen.look.snapshot.memory.keys, seen.current, seen.credential.name
+    active = keys.get(current.fingerprint) if current and current.fingerprint else None
+    wanted = list(Slot) if slot == "both" else [Slot(slot)] if slot else [active.slot] if active and active.slot else []
+    found = {each: _last_in(each, keys) for each in wanted}
+    targets = [Target(seen=seen, fingerprint=key.fingerprint, slot=each) for each, key in found.items() if key]
+    if not targets:
+        which = " and ".join(wanted) if wanted else "the active key"
+        fail(
+            Exit.FAILED,
+            f"{name}: local auth is off, so the keys cannot be listed, and the ledger does not know what {which} holds. "
+            f"The account accepts no key. Nothing was changed.",
         )
-        match found:
-            case Live(credential=credential, slot=slot, told=told):
-                targets.append(await _target(house, credential, name, slot, held.get(name), told))
-            case Replaced(credential=credential):
-                targets.append(await _target(house, credential, name, None, held.get(name), NOTHING))
-            case NotOurs() | NotKnown():
-                unmatched.append(_unmatched(name, found))
-    return targets, unmatched
+    return targets
 
 
-async def _target(house: House, credential: Credential, name: Fingerprint, slot: Slot | None, value: Sealed | None, told: Told) -> Target:
-    seen = (await see(house, [credential], told))[0]
+def _last_in(slot: Slot, keys: Mapping[Fingerprint, KeyMemory]) -> KeyMemory | None:
+    """The value that was last seen in a slot, unless two may be it."""
+    there = [key for key in keys.values() if key.slot is slot and not key.replaced_at and not key.dead_at]
+    dated = [(at, key) for key in there if (at := key.minted_at or key.published_at)]
+    if dated:
+        return max(dated, key=lambda pair: pair[0])[1]
+    return there[0] if len(there) == 1 else None
+
+
+# --- by value ---------------------------------------------------------------------------------------------------------------
+
+
+async def recognised(house: House, leaked: Sequence[Pasted]) -> tuple[list[Target], list[dict[str, Any]]]:
+    """The pasted values' credentials, looked for over the whole fleet; and a row for each line with none that is ours."""
+    held = {value.fingerprint: value for line in leaked for value in line.values}
+    known = {name: [credential for credential, _ in await house.ledger.journal.known_as(fingerprint=name)] for name in held}
+    found = await recognise_all(known, house.credentials.values(), house.world, at_once=house.settings.limits.concurrency)
+    targets: dict[Fingerprint, Target] = {}
+    unmatched: list[dict[str, Any]] = []
+    for line in leaked:
+        names = [value.fingerprint for value in line.values]
+        ours = [name for name in names if isinstance(found[name], Live | Replaced)]
+        for name in ours:
+            targets[name] = targets.get(name) or await _target(house, found[name], name, held[name])
+        if not ours:
+            unmatched.append(_unmatched(line.name, found[line.name]))
+    return list(targets.values()), unmatched
+
+
+async def by_fingerprint(house: House, told: str) -> tuple[list[Target], list[dict[str, Any]]]:
+    """The value that a fingerprint, or the beginning of one, names; looked for in the index and over the whole fleet."""
+    start = told.strip().lower().rstrip("…")
+    if not _FINGERPRINT.fullmatch(start):
+        fail(Exit.USAGE, "A fingerprint is 26 letters a-z and digits 2-7; its first 8, as `rotator status` shows them, are enough.")
+    if len(start) == WHOLE:
+        names = [Fingerprint(start)]
+        known = {name: [credential for credential, _ in await house.ledger.journal.known_as(fingerprint=name)] for name in names}
+        found = await recognise_all(known, house.credentials.values(), house.world, at_once=house.settings.limits.concurrency)
+    else:
+        names, found = await _beginning_with(house, start)
+    targets = [await _target(house, found[name], name, None) for name in names if isinstance(found[name], Live | Replaced)]
+    return targets, [_unmatched(name, answer) for name, answer in found.items() if isinstance(answer, NotOurs | NotKnown)]
+
+
+async def _beginning_with(house: House, start: str) -> tuple[list[Fingerprint], dict[Fingerprint, Recognised]]:
+    credentials = list(house.credentials.values())
+    indexed = await house.ledger.journal.known_as(beginning=start)
+    asked = await survey(credentials, house.world, at_once=house.settings.limits.concurrency)
+    live = {value for one in asked for value in {*one.slots, *one.secret} if value.startswith(start)}
+    names = sorted(live | {value for credential, value in indexed if credential in house.credentials})
+    if len(names) > 1:
+        fail(Exit.USAGE, f"{start} is the beginning of {len(names)} fingerprints; say more of it:", *(f"  {name}" for name in names))
+    names = names or [Fingerprint(start)]
+    known = {name: [credential for credential, value in indexed if value == name] for name in names}
+    return names, {name: whose(name, asked, known_at=known[name], of=len(credentials)) for name in names}
+
+
+async def _target(house: House, found: Recognised, name: Fingerprint, value: Sealed | None) -> Target:
+    assert isinstance(found, Live | Replaced)
+    slot, told = (found.slot, found.told) if isinstance(found, Live) else (None, NOTHING)
+    seen = await _see_one(house, found.credential, told)
+    known = seen.look.snapshot.memory.keys.get(name)
+    if slot is None and known and not known.replaced_at and not known.dead_at and seen.facts.local_auth_is_off:
+        slot = known.slot  # no list can tell whether it is there still; the ledger saw it there last
     case = next((case for case in seen.incidents if case.fingerprint == name and case.is_acted_on), None)
     return Target(seen=seen, fingerprint=name, slot=slot, value=value, resumes=case if case and case.is_open else None)
 
 
-def _unmatched(name: Fingerprint, answer: NotOurs | NotKnown) -> dict[str, Any]:
-    if isinstance(answer, NotOurs):
-        because = f"not ours: none of the {answer.asked} accounts in the settings has this key, nor any secret's history"
-        return report.unmatched(name, "not_ours", because)
-    because = "; ".join([f"not found, but {len(answer.unseen)} of {answer.asked} accounts could not be asked", *answer.unseen])
-    return report.unmatched(name, "not_known", because)
+async def _see_one(house: House, credential: Credential, told: Told) -> Seen:
+    return (await see(house, [credential], told))[0]
+
+
+def _unmatched(name: Fingerprint, answer: Recognised) -> dict[str, Any]:
+    if isinstance(answer, NotKnown):
+        because = "; ".join([f"not found, but {len(answer.unseen)} of {answer.asked} accounts could not be asked", *answer.unseen])
+        return report.unmatched(name, "not_known", because)
+    assert isinstance(answer, NotOurs)
+    because = f"not ours: none of the {answer.asked} accounts in the settings has this key, nor any secret's history"
+    return report.unmatched(name, "not_ours", because)

@@ -19,6 +19,9 @@ TAG_REASON = "rotator-reason"
 TAG_RETIRED = "rotator-retired"
 TAG_LENGTH_MAX = 256
 """What every version of ours says, written in the same call as its value. Key Vault allows 256 characters a tag."""
+TAGS_MAX = 15
+TAGS_NEEDED = 2
+"""Key Vault allows fifteen tags a version; without fingerprint and account a version does not say that it is ours."""
 OUR_TAGS = (TAG_FINGERPRINT, TAG_ACCOUNT, TAG_OPERATION, TAG_SLOT, TAG_REASON, TAG_RETIRED)
 
 

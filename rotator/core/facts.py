@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 STALE_LOOK_BELIEVED_AFTER = timedelta(minutes=10)
 """How long a look that denies what we were told we did (a replaced value listed, a published version not) is held to be stale."""
+STRANGER_BELIEVED_AFTER = timedelta(minutes=2)
+"""The same where a slot that we minted into shows a value that nobody remembers: an earlier mint of ours whose answer was lost, from a list
+that lags; or what a person made right after us, who is found within this time."""
 
 
 class Needed(Exception):
@@ -76,7 +79,7 @@ class Facts:
 
     @property
     def slots(self) -> Mapping[Slot, Fingerprint]:
-        """The live values. A list that shows a value we saw replaced a moment ago is stale, and so Unseen."""
+        """The live values. A list that shows a value we saw replaced a moment ago, or not the one we just minted, is stale: Unseen."""
         slots = _seen(self.snapshot.slots)
         for slot, value in slots.items():
             replaced = self.memory.of(value).replaced_at
@@ -84,7 +87,19 @@ class Facts:
                 raise Needed(
                     Unseen(what="slots", because=f"listKeys still shows the value of {slot} that was replaced at {replaced:%H:%M:%S}")
                 )
+            minted = self._minted_lately(slot, value)
+            if minted:
+                raise Needed(Unseen(what="slots", because=f"listKeys does not show yet what {slot} was given at {minted:%H:%M:%S}"))
         return slots
+
+    def _minted_lately(self, slot: Slot, listed: Fingerprint) -> datetime | None:
+        """When we last minted into `slot`, if that was a moment ago and `listed` is another value, not known to have come after it."""
+        ours = [(key.minted_at, key.fingerprint) for key in self.memory.keys.values() if key.slot is slot and key.minted_at]
+        at, last = max(ours, default=(None, None))
+        if at is None or last is None or last == listed or self.memory.of(last).replaced_at:
+            return None
+        later = self.memory.of(listed).minted_at
+        return at if self.now < at + STRANGER_BELIEVED_AFTER and (later is None or later < at) else None
 
     @property
     def secret(self) -> SecretView:
@@ -214,7 +229,7 @@ class Facts:
     @property
     def can_prove(self) -> bool:
         """Whether a value may be published: the data plane can be asked, or the settings accept that it cannot."""
-        return self.account.provable or self.credential.policy.unprovable is Unprovable.ACCEPT
+        return not self.account.cannot_be_asked or self.credential.policy.unprovable is Unprovable.ACCEPT
 
     def is_proven(self, value: Fingerprint) -> bool:
         """Whether the data plane has accepted the value, or could not be asked and the settings accept that."""

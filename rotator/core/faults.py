@@ -43,6 +43,10 @@ class Rejected(Fault):
     """400 and its like: the same request would fail again."""
 
 
+class Misconfigured(Rejected):
+    """The settings name something that is not there (a variable, a file): found at the start, before anything was asked."""
+
+
 class Ambiguous(Fault):
     """Nobody can say whether the effect happened: settle it by looking, never by sending again."""
 

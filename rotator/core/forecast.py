@@ -11,7 +11,7 @@ from typing import assert_never
 
 from rotator.core.credential import Credential, Slot, Version
 from rotator.core.facts import Facts
-from rotator.core.incident import Incident
+from rotator.core.incident import Incident, State
 from rotator.core.plan import plan
 from rotator.core.sealed import Fingerprint
 from rotator.core.settle import settle
@@ -60,7 +60,10 @@ def runbook(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inci
             case Do(step=step):
                 snapshot, cases = after(snapshot, credential, cases, step, now)
             case Wait() if decision.refused or decision.phase == "unseen" or decision.until - now > HORIZON:
-                return lines
+                deadline = _next_deadline(cases, now)
+                if deadline is None:
+                    return lines
+                now = deadline
             case Wait():
                 now = max(decision.until, now + timedelta(seconds=1))
             case Quiet():
@@ -68,6 +71,11 @@ def runbook(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inci
             case _:
                 assert_never(decision)
     return lines
+
+
+def _next_deadline(cases: Sequence[Incident], now: datetime) -> datetime | None:
+    """When a case that is open kills, although nothing can be done for it until then."""
+    return min((case.deadline for case in cases if case.state is State.OPEN and now < case.deadline), default=None)
 
 
 def after(

@@ -141,6 +141,7 @@ def reported_again(known: Incident, reported: Incident) -> Incident:
     """
     proven = known.reason is Reason.SUSPECTED_COMPROMISE and reported.reason is Reason.KEY_COMPROMISE
     case = replace(known, reason=Reason.KEY_COMPROMISE) if proven else known
+    case = replace(case, slot=known.slot or reported.slot)
     if known.state in UNFINISHED or reported.state is State.HELD:
         return escalate(case, reported.mode)
     if known.state is State.DISMISSED and not (reported.by_person or proven):

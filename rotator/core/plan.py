@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rotator.core.credential import Credential, Reason, Role, Slot, Version
+from rotator.core.credential import TAGS_MAX, TAGS_NEEDED, Credential, Reason, Role, Slot, Version
 from rotator.core.facts import Compromise, Facts, Needed
 from rotator.core.incident import Incident, State
 from rotator.core.policy import due_at, is_due, starts_at
 from rotator.core.sealed import Fingerprint
-from rotator.core.snapshot import Adoption, Snapshot, Unseen
+from rotator.core.snapshot import Adoption, HeldBack, Snapshot, Unseen
 from rotator.core.step import (
     Adopt,
     Decision,
@@ -49,9 +49,8 @@ SOONEST = timedelta(milliseconds=250)
 PROBES_WITHOUT_ALARM = 8
 """How often a value may be refused before somebody is told: by then about two minutes have passed, and no mint takes that long."""
 HEALS_PER_HOUR_MAX = 3
-TAGS_MAX = 15
-FOREIGN_TAGS_MAX = 10
-"""Key Vault allows fifteen tags a version; five are ours. In an emergency fewer of ours do."""
+FOREIGN_TAGS_MAX = TAGS_MAX - 5
+"""Five of the tags that a version may have are ours. In an emergency fewer of ours do, or none."""
 
 
 def plan(snapshot: Snapshot, credential: Credential, incidents: Sequence[Incident], now: datetime) -> Decision:
@@ -64,13 +63,25 @@ def plan(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inciden
             held = facts.held_back(decision.step)
             if held is None:
                 return decision
-            because = f"{decision.step.name}: {held.because}; tried again {_when(held.until)}"
-            waiting.append(
-                Wait(until=held.until, because=because, phase=decision.phase, reason=decision.reason, failed=held.failed, tell=held.failed)
-            )
+            to = f" to {decision.step.dependent}" if isinstance(decision.step, Propagate) else ""
+            because = f"{decision.step.name}{to}: {held.because}; tried again {_when(held.until)}"
+            waiting.append(_held_up(decision, held, because))
         elif decision is not None:
             return _not_past_a_deadline(decision, waiting, facts)
     return _not_past_a_deadline(_quiet(facts) if not waiting else waiting[0], waiting, facts)
+
+
+def _held_up(do: Do, held: HeldBack, because: str) -> Wait:
+    for_dependents = isinstance(do.step, Propagate)
+    return Wait(
+        until=held.until,
+        because=because,
+        phase=do.phase,
+        reason=do.reason,
+        failed=held.failed,
+        tell=held.failed,
+        for_dependents=for_dependents,
+    )
 
 
 def _ask(rule: "Rule", facts: Facts) -> Decision | None:
@@ -106,14 +117,19 @@ def _revoke_at_any_price(facts: Facts) -> Decision | None:
 
 def _revoke_unseen(facts: Facts) -> Decision | None:
     """Local auth is off, so no key can be listed; whether regenerateKey works then is found by trying once, in the slot the case knows."""
-    for case in facts.incidents:
-        blind = case.state is State.OPEN and case.cuts and case.slot and not case.regenerate_refused
-        if blind and case.slot and isinstance(facts.snapshot.slots, Unseen):
+    for case in _killed_unseen(facts):
+        if case.slot and (case.cuts or facts.now >= case.deadline):
             step = Revoke(slot=case.slot, fingerprint=case.fingerprint)
             return Do(
                 step=step, reason=case.reason, because=f"local auth is off; {case.slot} still holds the leaked value", phase="revoking"
             )
     return None
+
+
+def _killed_unseen(facts: Facts) -> list[Incident]:
+    if not isinstance(facts.snapshot.slots, Unseen):
+        return []
+    return [case for case in facts.incidents if case.state is State.OPEN and case.slot and not case.regenerate_refused]
 
 
 def _contain(facts: Facts) -> Decision | None:
@@ -166,6 +182,10 @@ def _local_auth_off(facts: Facts) -> Decision | None:
     """Nothing can be rotated where no key is accepted; a value that died by a regenerate is still proven and its version retired."""
     if not facts.local_auth_is_off:
         return None
+    drained = min(_killed_unseen(facts), key=lambda case: case.deadline, default=None)
+    if drained is not None and facts.now < drained.deadline:
+        because = f"local auth is off: nothing can be published; {drained.slot} is revoked at its deadline {drained.deadline:%H:%M:%S}"
+        return Wait(until=drained.deadline, because=because, phase="local_auth_off", reason=drained.reason)
     return Quiet(
         until=facts.now + RECHECK, because="local auth is off: the account accepts no key, there is none to rotate", phase="local_auth_off"
     )
@@ -223,10 +243,16 @@ def _adopt(facts: Facts) -> Decision | None:
     version = facts.secret.current_version
     if version is not None and version.fingerprint == current.fingerprint and version.is_of(facts.credential.account):
         return None
+    if version is not None and len(version.foreign_tags) > TAGS_MAX - TAGS_NEEDED:
+        return None  # there is no room to say so; that we have seen it in a slot is remembered
     step = Adopt(version=current.version, slot=active, fingerprint=current.fingerprint)
-    return Do(
-        step=step, reason=Reason.SUPERSEDED, because=f"the vault's current version holds {active} and does not say so yet", phase="adopting"
-    )
+    because = f"the vault's current version holds {active} and does not say so yet"
+    return Do(step=step, reason=_reason_now(facts), because=because, phase="adopting")
+
+
+def _reason_now(facts: Facts) -> Reason:
+    """Why anything is done while a case is open."""
+    return next((case.reason for case in facts.incidents if case.state is State.OPEN), Reason.SUPERSEDED)
 
 
 def _renew(facts: Facts) -> Decision | None:
@@ -356,8 +382,7 @@ def _reason_to_heal(facts: Facts) -> Reason:
 
 
 def _unprovable(facts: Facts) -> Wait:
-    kind = facts.account.kind
-    because = f"kind {kind} cannot be asked at the data plane, and nothing is published without proof; to accept that: `unprovable: accept`"
+    because = f"{facts.account.cannot_be_asked}, and nothing is published without proof; to accept that: `unprovable: accept`"
     return Wait(until=facts.now + RECHECK, because=because, phase="unprovable", tell=True, refused=True)
 
 
@@ -429,12 +454,13 @@ def _wait_for_dependents(facts: Facts, retired: Slot) -> Wait:
     claimed_only = facts.current is not None and all(view.adoption is Adoption.CLAIMED for view in behind)
     until = facts.current.created + facts.credential.policy.grace if facts.current and claimed_only else facts.now + LOOK_AGAIN
     because = f"{retired} is not revoked while {told}"
-    return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=_grace_is_over(facts))
+    late = _grace_is_over(facts)
+    return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=late, for_dependents=True)
 
 
 def _prove_dead(facts: Facts) -> Decision | None:
     """A revoked value is probed until it is proven dead: one that a version of ours still holds, or that a case is about."""
-    if not facts.account.provable:
+    if facts.account.cannot_be_asked:
         return None
     for value, version in _buried_alive(facts):
         memory = facts.memory.of(value)
@@ -472,7 +498,7 @@ def _retire(facts: Facts) -> Decision | None:
     if facts.laggards():
         return None
     steps = [
-        Retire(version=version.id, fingerprint=version.fingerprint, slot=version.slot)
+        Retire(version=version.id, fingerprint=version.fingerprint, slot=version.slot or facts.memory.of(version.fingerprint).slot)
         for version in _unretired(facts)
         if version.fingerprint and facts.memory.of(version.fingerprint).dead_at and version.fingerprint not in facts.slots.values()
     ]
@@ -485,7 +511,7 @@ def _retire(facts: Facts) -> Decision | None:
 
 def _probes_due(facts: Facts) -> list[datetime]:
     """When replaced values that are not proven dead are asked again."""
-    if not facts.account.provable:
+    if facts.account.cannot_be_asked:
         return []
     waiting = [facts.memory.of(value) for value, _ in _buried_alive(facts)]
     return [memory.probe_again_at for memory in waiting if memory.probe_again_at and memory.probe_again_at > facts.now and not memory.lost]
@@ -503,7 +529,7 @@ def _unfinished(facts: Facts) -> Decision | None:
         failed = [held for held in facts.memory.held_back.values() if held.failed and facts.now < held.until]
         because = "; ".join([f"{told}: {behind[0].because}", *(held.because for held in failed)])
         soon = facts.now + (LOOK_AGAIN_IN_AN_EMERGENCY if any(case.is_open for case in facts.incidents) else LOOK_AGAIN)
-        return Wait(until=soon, because=because, phase="propagating", tell=True, failed=bool(failed))
+        return Wait(until=soon, because=because, phase="propagating", tell=True, failed=bool(failed), for_dependents=True)
     return None
 
 
@@ -527,7 +553,8 @@ def _quiet(facts: Facts) -> Quiet:
         return Quiet(until=opens, because=f"{told} {_when(due)}; the window opens {_when(opens)}", phase="due")
     first = facts.memory.of(facts.slots[active.other]).minted_at is None
     warning = f"; {_what_the_mint_ends(facts, active.other)} then" if first else ""
-    warning += "" if facts.account.provable else f"; a replaced key of kind {facts.account.kind} cannot be proven dead"
+    unasked = facts.account.cannot_be_asked
+    warning += f"; a replaced key cannot be proven dead: {unasked}" if unasked else ""
     return Quiet(until=starts, because=f"{active} is active and due {_when(due)}{warning}")
 
 
@@ -538,14 +565,19 @@ def _wait_to_see(facts: Facts, unseen: Unseen) -> Wait:
     until = max(unseen.again, facts.now + SOONEST) if unseen.again else soon
     because = f"{unseen.what} cannot be seen: {unseen.because}" + (f"; {unseen.remedy}" if unseen.remedy else "")
     tell = emergency or bool(unseen.remedy)
-    return Wait(until=until, because=because, phase="unseen", tell=tell, failed=True, hopeless=unseen.hopeless)
+    phase = "settling" if unseen.settles else "unseen"
+    return Wait(until=until, because=because, phase=phase, tell=tell, failed=True, hopeless=unseen.hopeless)
 
 
 def _not_past_a_deadline(decision: Wait | Quiet, waiting: Sequence[Wait], facts: Facts) -> Wait | Quiet:
     """Nobody sleeps past the deadline of an open case, nor past the time when a step that failed is tried again."""
     deadlines = [case.deadline for case in facts.incidents if case.state is State.OPEN and facts.now < case.deadline]
     first = next(iter(waiting), decision)
-    return replace(first, until=min([decision.until, *deadlines, *(wait.until for wait in waiting)]))
+    until = min([decision.until, *deadlines, *(wait.until for wait in waiting)])
+    if isinstance(first, Quiet):
+        return replace(first, until=until)
+    alone = all(isinstance(one, Wait) and one.for_dependents for one in [*waiting, decision])
+    return replace(first, until=until, for_dependents=alone)
 
 
 def _revoke(case: Compromise, slot: Slot, because: str) -> Do:

@@ -13,6 +13,10 @@ LONGEST_THROTTLE = timedelta(hours=1)
 EMERGENCY_WAIT = timedelta(seconds=10)
 LATE_EFFECT = timedelta(seconds=1)
 """How long a call whose answer was lost is left alone before the same step is tried anew: its effect may still come."""
+LISTS_LAG = timedelta(seconds=15)
+LISTS_LAG_IN_AN_EMERGENCY = timedelta(seconds=3)
+"""How long a regenerate without an answer is not taken for one that never was, although the list of keys does not show its effect: lists
+lag by several seconds. A scheduled one can wait; in an emergency one mint too many is the lesser harm."""
 FAULTS_IN_A_ROW_MAX = 12
 FIRST_REST = timedelta(seconds=15)
 LONGEST_REST = timedelta(hours=1)

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.core.credential import Slot
 from rotator.core.facts import Facts, Needed
 from rotator.core.incident import Incident, State, move
-from rotator.core.retry import LATE_EFFECT
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import KeyMemory, SecretView, Snapshot, Unseen
-from rotator.core.step import Mint, Publish, Revoke
+from rotator.core.step import Adopt, Mint, Publish, Retire, Revoke
 
 
 def settle(facts: Facts) -> Iterator[Incident]:
@@ -94,24 +93,38 @@ NOT_APPLIED = "not done, as a look shows"
 NOT_KNOWN = "not known; the step repeats harmlessly"
 
 
-def settle_intent(intent: Intent, facts: Facts) -> Settled | None:
-    """An ambiguous answer, settled by looking. None while the fact that would tell cannot be seen."""
+NOT_KNOWN = "not known; the step repeats harmlessly"
+
+
+def settle_intent(intent: Intent, facts: Facts, lag: timedelta) -> Settled | None:
+    """An ambiguous answer, settled by looking. None while the fact that would tell cannot be seen.
+
+    `lag` is how much later than `intent.at` a list of keys has to be asked for, to be believed that nothing was regenerated.
+    """
     try:
         match intent.step:
             case Mint.name | Revoke.name if intent.slot and intent.fingerprint:
-                return _regenerated(intent, intent.slot, intent.fingerprint, facts)
+                return _regenerated(intent, intent.slot, intent.fingerprint, facts, lag)
             case Publish.name if intent.fingerprint:
                 return _published(intent.operation, intent.fingerprint, facts)
+            case Adopt.name | Retire.name if facts.sees_secret:
+                return Settled(result=APPLIED if _tagged(intent, facts) else NOT_KNOWN)
             case _:
                 return Settled(result=NOT_KNOWN)
     except Needed:
         return None
 
 
-def _regenerated(intent: Intent, slot: Slot, old: Fingerprint, facts: Facts) -> Settled | None:
+def _tagged(intent: Intent, facts: Facts) -> bool:
+    if intent.step == Adopt.name:
+        return any(version.operation == intent.operation for version in facts.secret.versions)
+    return any(version.fingerprint == intent.fingerprint and version.retired for version in facts.secret.versions)
+
+
+def _regenerated(intent: Intent, slot: Slot, old: Fingerprint, facts: Facts, lag: timedelta) -> Settled | None:
     new, now = facts.slots[slot], facts.now
     if new == old:
-        return Settled(result=NOT_APPLIED) if facts.snapshot.at >= intent.at + LATE_EFFECT else None
+        return Settled(result=NOT_APPLIED) if facts.snapshot.at >= intent.at + lag else None
     was, fresh = facts.memory.of(old), facts.memory.of(new)
     learned = (
         replace(was, slot=slot, replaced_at=was.replaced_at or now),
@@ -121,8 +134,13 @@ def _regenerated(intent: Intent, slot: Slot, old: Fingerprint, facts: Facts) -> 
 
 
 def _published(operation: str, value: Fingerprint, facts: Facts) -> Settled:
+    """Found by its operation tag; where that had to give way to the tags of others, by what is given out now and was not before."""
+    was, current = facts.memory.of(value), facts.current
     version = next((version for version in facts.secret.versions if version.operation == operation), None)
-    if version is None:
-        return Settled(result=NOT_APPLIED)
-    was = facts.memory.of(value)
-    return Settled(result=APPLIED, learned=(replace(was, published_at=version.created, version=version.id),))
+    if version is not None:
+        return Settled(result=APPLIED, learned=(replace(was, published_at=version.created, version=version.id),))
+    now = facts.secret.current_version
+    untold = current is not None and current.version != was.version and (now is None or now.operation is None)
+    if current is not None and current.fingerprint == value and untold:
+        return Settled(result=APPLIED, learned=(replace(was, published_at=current.created, version=current.version),))
+    return Settled(result=NOT_APPLIED)

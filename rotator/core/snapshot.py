@@ -14,13 +14,15 @@ from rotator.core.sealed import Fingerprint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """A fact that could not be read. `again` is when the service said to come back; `hopeless` that a person has to act first."""
+    """A fact that could not be read. `again` is when the service said to come back; `hopeless` that a person has to act first; `settles`
+    that it is our own call without an answer that is waited for."""
 
     what: str
     because: str
     remedy: str = ""
     again: datetime | None = None
     hopeless: bool = False
+    settles: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,13 @@ class AccountView:
     endpoints: tuple[str, ...]
     local_auth: bool = True
     provable: bool = True
+
+    @property
+    def cannot_be_asked(self) -> str:
+        """Empty, or why no key can be tried at the data plane."""
+        if not self.provable:
+            return f"kind {self.kind} cannot be asked at the data plane"
+        return "" if self.endpoints else "the account names no https endpoint, so the data plane cannot be asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

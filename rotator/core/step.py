@@ -145,7 +145,8 @@ class Do:
 class Wait:
     """A rotation is under way and goes on at `until`, or a person has to do something first (`tell`).
 
-    `refused`: a guard rail stands here; `failed`: a step failed and is tried again; `hopeless`: waiting alone does not help.
+    `refused`: a guard rail stands here; `failed`: a step failed and is tried again; `hopeless`: waiting alone does not help;
+    `for_dependents`: they alone are waited for.
     """
 
     until: datetime
@@ -156,6 +157,7 @@ class Wait:
     refused: bool = False
     failed: bool = False
     hopeless: bool = False
+    for_dependents: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,20 @@ A look that may believe what this run was told a moment ago forgets all of it wh
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from rotator.core.facts import Facts
 from rotator.core.incident import Incident
-from rotator.core.retry import LATE_EFFECT
-from rotator.core.settle import NOT_APPLIED, Intent, given_out, settle, settle_intent
+from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, Settled, given_out, settle, settle_intent
 from rotator.core.snapshot import Unseen
 from rotator.core.step import Mint, Revoke
 from rotator.engine.observe import Look, observe
 from rotator.engine.urgency import Urgent, giving_way, unless_urgent, urgent
-from rotator.engine.walk import Moment, Walk
+from rotator.engine.walk import Done, Moment, Walk
 
 DROPPED_LOOKS_MAX = 3
+LOOKS_EVERY = timedelta(seconds=2)
+"""How often the list of keys is asked for while a regenerate is not settled: as soon as it shows the effect, all goes on."""
 
 
 async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
@@ -27,7 +29,8 @@ async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
         look = _not_while_in_flight(await _settle_intents(look, incidents, walk), walk)
     walk.values.update(look.values)
     look = await _remember_current(look, walk)
-    found = {value: replace(key, lost=False) if value in walk.values else key for value, key in look.snapshot.memory.keys.items()}
+    keys = {value: walk.sooner(key) for value, key in look.snapshot.memory.keys.items()}
+    found = {value: replace(key, lost=False) if value in walk.values else key for value, key in keys.items()}
     memory = replace(look.snapshot.memory, keys=found, held_back=dict(walk.held_back))
     look = replace(look, snapshot=replace(look.snapshot, memory=memory))
     facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=world.clock.now())
@@ -75,9 +78,10 @@ async def _settle_intents(look: Look, incidents: Sequence[Incident], walk: Walk)
         now = walk.world.clock.now()
         facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=now)
         lost = _last_in_flight(intent, walk)
-        found = settle_intent(replace(intent, at=lost.at), facts)
+        found = settle_intent(replace(intent, at=lost.at), facts, walk.lists_lag)
         if found is not None and not (found.result == NOT_APPLIED and _may_still_come(intent, lost, walk)):
             await walk.world.journal.outcome(walk.lease, intent.operation, found.result, learned=found.learned)
+            _note_settled(intent, found, walk)
             walk.world.watch("settled", credential=walk.credential.name, step=intent.step, result=found.result)
             settled += 1
     if not settled:
@@ -92,7 +96,21 @@ def _flies(intent: Intent) -> bool:
 
 def _may_still_come(intent: Intent, lost: Moment, walk: Walk) -> bool:
     """A look that began too soon after the call does not show that it had no effect, whatever the clock was set to meanwhile."""
-    return _flies(intent) and walk.looked.loop_s < lost.loop_s + LATE_EFFECT.total_seconds()
+    return _flies(intent) and walk.looked.loop_s < lost.loop_s + walk.lists_lag.total_seconds()
+
+
+def _note_settled(intent: Intent, found: Settled, walk: Walk) -> None:
+    """The step in this run's story, as it ended; one of a run before it only where it took effect."""
+    applied = found.result == APPLIED
+    for place, done in enumerate(walk.steps):
+        if done.operation == intent.operation:
+            because = f"{done.because}; {found.result}"
+            walk.steps[place] = replace(done, outcome=found.result, because=because, failed=not applied)
+            return
+    if applied:
+        because = "a run before this one ended before it knew"
+        now, value = walk.world.clock.now(), intent.fingerprint
+        walk.steps.append(Done(step=intent.step, slot=intent.slot, outcome=found.result, at=now, because=because, fingerprint=value))
 
 
 def _last_in_flight(intent: Intent, walk: Walk) -> Moment:
@@ -105,6 +123,7 @@ def _not_while_in_flight(look: Look, walk: Walk) -> Look:
     flying = [intent for intent in look.unsettled if _flies(intent)]
     if not flying or isinstance(look.snapshot.slots, Unseen):
         return look
-    again = max(_last_in_flight(intent, walk).at for intent in flying) + LATE_EFFECT
-    because = f"regenerateKey of {flying[-1].slot} was sent and not answered; its effect may still come"
-    return replace(look, snapshot=replace(look.snapshot, slots=Unseen(what="the slots", because=because, again=again)))
+    again = max(_last_in_flight(intent, walk).at for intent in flying) + walk.lists_lag
+    soon = min(again, walk.world.clock.now() + LOOKS_EVERY)
+    because = f"regenerateKey of {flying[-1].slot} was sent and not answered; its effect may still come, or not be listed yet"
+    return replace(look, snapshot=replace(look.snapshot, slots=Unseen(what="the slots", because=because, again=soon, settles=True)))

@@ -84,7 +84,7 @@ async def observe(credential: Credential, world: World, *, emergency: bool = Fal
         if fresh:
             await world.journal.index(credential.name, credential.account, fresh)
             memory, unsettled = await world.journal.recall(credential.name)
-    seen, key = (secret, None) if isinstance(secret, Unseen) else _current(credential, secret)
+    seen, key = (secret, None) if isinstance(secret, Unseen) else current_of(credential, secret)
     values |= {key.fingerprint: key} if key else {}
     snapshot = Snapshot(at=min([began, *old]), account=account, slots=slots, secret=seen, memory=memory)
     views = await _dependents(credential, snapshot, key, world, patience)
@@ -129,7 +129,7 @@ def _slots(account: AccountView | Unseen, keys: Mapping[Slot, Sealed] | Unseen) 
     return keys if isinstance(keys, Unseen) else {slot: value.fingerprint for slot, value in keys.items()}
 
 
-def _current(credential: Credential, look: SecretLook) -> tuple[SecretView, Sealed | None]:
+def current_of(credential: Credential, look: SecretLook) -> tuple[SecretView, Sealed | None]:
     """The secret's view, with its current value told by the value itself: a tag may have been copied by somebody."""
     current = look.view.current
     if current is None or look.text is None:

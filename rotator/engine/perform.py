@@ -10,21 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from rotator.core.credential import (
-    TAG_ACCOUNT,
-    TAG_FINGERPRINT,
-    TAG_OPERATION,
-    TAG_REASON,
-    TAG_RETIRED,
-    TAG_SLOT,
-    Credential,
-    Slot,
-    Version,
-    account_tag,
-    tagged_version,
-)
-from rotator.core.faults import Missing, Rejected
-from rotator.core.retry import LONGEST_WAIT
+from rotator.core.credential import Credential, Reason, Slot, tagged_version
+from rotator.core.faults import Missing
+from rotator.core.retry import EMERGENCY_WAIT, LONGEST_WAIT
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import AccountView, Current, KeyMemory, Memory, SecretView, Unseen
 from rotator.core.step import (
@@ -40,14 +28,12 @@ from rotator.core.step import (
     Revoke,
     SwitchOffLocalAuth,
 )
+from rotator.engine import tags
 from rotator.engine.observe import NOTHING, Look, Told, Word
 from rotator.engine.ports import Answer, Edition, Placed, Published, SecretLook, Verdict, World
 
 REFUSALS_IN_A_ROW = 3
 """How many 401s in a row, each on a fresh connection, at every endpoint host, make a value dead."""
-
-TAGS_MAX = 15
-TAGS_NEEDED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +52,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What a step is done with: the credential, the look that led to it, and the values seen so far in this run."""
+    """What a step is done with: the credential, the look that led to it, the values seen so far in this run, and whether it is hurried: a
+    case is open, or somebody waits."""
 
     credential: Credential
     look: Look
     values: Mapping[Fingerprint, Sealed]
     world: World
+    hurried: bool = False
 
     @property
     def memory(self) -> Memory:
@@ -94,7 +82,7 @@ async def perform(do: Do, operation: str, bench: Bench) -> Outcome:
         case Publish():
             return await _publish(do, do.step, operation, bench)
         case Adopt():
-            return await _adopt(do, do.step, operation, bench)
+            return await _adopt(do.step, operation, bench)
         case Recover():
             await bench.world.recovery.recover(bench.credential.secret)
             return Outcome(result="recovered", told=NOTHING)
@@ -141,7 +129,7 @@ async def _prove(step: Prove, bench: Bench) -> Outcome:
         memory,
         seen=seen or "the account names no https endpoint",
         unprovable=(seen or "the account names no https endpoint") if barred else "",
-        probe_again_at=now + _patience(memory.probes),
+        probe_again_at=now + _patience(memory.probes, bench),
     )
     return Outcome(result="not accepted yet" if refused else "inconclusive", learned=(waiting,), detail={"seen": seen})
 
@@ -149,11 +137,11 @@ async def _prove(step: Prove, bench: Bench) -> Outcome:
 async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outcome:
     secret, now = bench.look.secret, bench.world.clock.now()
     assert secret is not None
-    own = _tags(bench.credential, step.slot, step.fingerprint, operation, do.reason)
+    own = tags.published(bench.credential, step.slot, step.fingerprint, operation, do.reason)
     text = bench.credential.template.fill(bench.values[step.fingerprint].reveal(), secret.text.reveal() if secret.text else None)
     edition = Edition(
         text=Sealed(text),
-        tags=_with_foreign(own, secret.foreign_tags),
+        tags=tags.with_foreign(own, secret.foreign_tags),
         expires=now + bench.credential.policy.cryptoperiod,
         content_type=secret.content_type,
     )
@@ -161,16 +149,19 @@ async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outco
     known = bench.memory.of(step.fingerprint)
     learned = replace(known, slot=step.slot, published_at=placed.created, version=placed.version)
     told = replace(bench.look.told, secret=Word(said=_as_published(secret, edition, placed), at=now))
-    return Outcome(result="published", learned=(learned,), detail={"version": placed.version}, told=told)
+    detail = {"version": placed.version, **tags.given_way(own, secret.foreign_tags)}
+    return Outcome(result="published", learned=(learned,), detail=detail, told=told)
 
 
-async def _adopt(do: Do, step: Adopt, operation: str, bench: Bench) -> Outcome:
+async def _adopt(step: Adopt, operation: str, bench: Bench) -> Outcome:
+    """The tag's reason tells why a version superseded the one before it: an adopted one superseded none for a compromise."""
     secret = bench.look.secret
     assert secret is not None
-    own = _tags(bench.credential, step.slot, step.fingerprint, operation, do.reason)
-    tags = _with_foreign(own, secret.foreign_tags)
-    await bench.world.vault.tag(bench.credential.secret, step.version, tags)
-    return Outcome(result="tagged", detail={"version": step.version}, told=_retold(bench.look, step.version, tags))
+    own = tags.published(bench.credential, step.slot, step.fingerprint, operation, Reason.SUPERSEDED)
+    told = tags.with_foreign(own, secret.foreign_tags)
+    await bench.world.vault.tag(bench.credential.secret, step.version, told)
+    detail = {"version": step.version, **tags.given_way(own, secret.foreign_tags)}
+    return Outcome(result="tagged", detail=detail, told=_retold(bench.look, step.version, told))
 
 
 async def _propagate(step: Propagate, bench: Bench) -> Outcome:
@@ -206,7 +197,7 @@ async def _prove_dead(step: ProveDead, bench: Bench) -> Outcome:
         dead = replace(memory, dead_at=now, proof=proof, seen=detail["seen"], probe_again_at=None)
         return Outcome(result="dead", learned=(dead,), detail=detail)
     alive = any(one.verdict is Verdict.ACCEPTED for one in rounds)
-    waiting = replace(memory, seen=detail["seen"], probe_again_at=now + _patience(memory.probes))
+    waiting = replace(memory, seen=detail["seen"], probe_again_at=now + _patience(memory.probes, bench))
     return Outcome(result="still accepted" if alive else "inconclusive", learned=(waiting,), detail=detail)
 
 
@@ -231,6 +222,7 @@ async def _refused_everywhere(host: str, value: Sealed, live: list[Sealed], benc
         controls = await asked
     finally:
         asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)  # or its end would be reported as nobody's
     told = ", ".join(control.seen for control in controls) or "none"
     if any(control.verdict in (Verdict.ACCEPTED, Verdict.NOT_SERVED) for control in controls):
         return _Round(verdict=Verdict.REFUSED, seen=f"{REFUSALS_IN_A_ROW} x 401, a live key {told}", first_401=first)
@@ -264,10 +256,11 @@ async def _retire(step: Retire, bench: Bench) -> Outcome:
         raise Missing(f"version {step.version} is not there any more")
     memory = bench.memory.of(step.fingerprint)
     proof = f"{memory.dead_at or bench.world.clock.now():%Y-%m-%dT%H:%M:%SZ} {memory.proof}".rstrip()
-    tags = _with_foreign(_epitaph(bench.credential, step, version, proof), version.foreign_tags)
-    await bench.world.vault.tag(bench.credential.secret, step.version, tags, disable=True)
-    told = _retold(bench.look, step.version, tags, enabled=False)
-    return Outcome(result="retired", detail={"version": step.version, "proof": proof}, told=told)
+    own = tags.retired(bench.credential, step, version, proof)
+    kept = tags.with_foreign(own, version.foreign_tags)
+    await bench.world.vault.tag(bench.credential.secret, step.version, kept, disable=True)
+    detail = {"version": step.version, "proof": proof, **tags.given_way(own, version.foreign_tags)}
+    return Outcome(result="retired", detail=detail, told=_retold(bench.look, step.version, kept, enabled=False))
 
 
 def _as_published(before: SecretLook, edition: Edition, placed: Placed) -> SecretLook:
@@ -295,43 +288,11 @@ def _retold(look: Look, identity: str, tags: Mapping[str, str], *, enabled: bool
     return replace(look.told, secret=replace(word, said=replace(word.said, view=replace(word.said.view, versions=versions))))
 
 
-def _tags(credential: Credential, slot: Slot, value: Fingerprint, operation: str, reason: str) -> dict[str, str]:
-    return {
-        TAG_FINGERPRINT: value,
-        TAG_ACCOUNT: account_tag(credential.account),
-        TAG_OPERATION: operation,
-        TAG_SLOT: slot.value,
-        TAG_REASON: reason,
-    }
-
-
-def _epitaph(credential: Credential, step: Retire, version: Version, proof: str) -> dict[str, str]:
-    kept = {
-        TAG_FINGERPRINT: step.fingerprint,
-        TAG_ACCOUNT: account_tag(credential.account),
-        TAG_RETIRED: proof,
-        TAG_SLOT: version.slot or step.slot,
-        TAG_REASON: version.reason,
-        TAG_OPERATION: version.operation,
-    }
-    return {name: str(value) for name, value in kept.items() if value}
-
-
-def _with_foreign(own: Mapping[str, str], foreign: Mapping[str, str]) -> dict[str, str]:
-    """Foreign tags survive. Where fifteen would be exceeded, the last of ours give way; without the first two we would not know our own."""
-    room = TAGS_MAX - len(foreign)
-    if room < TAGS_NEEDED:
-        raise Rejected(
-            f"the secret has {len(foreign)} tags of its own, and rotator needs {TAGS_NEEDED} of the {TAGS_MAX} that a version may have",
-            remedy=f"remove {TAGS_NEEDED - room} of them in the portal",
-        )
-    return {**foreign, **dict(list(own.items())[:room])}
-
-
-def _patience(probes: int) -> timedelta:
-    """How long until the data plane is asked again: doubling from a quarter of a second; a gateway may take hours."""
+def _patience(probes: int, bench: Bench) -> timedelta:
+    """How long until the data plane is asked again: doubling from a quarter of a second; a gateway may take hours, but where somebody
+    waits for the answer (or for the time of it) it is asked often enough."""
     doubled: timedelta = timedelta(seconds=0.25) * 2 ** min(probes, 12)
-    return min(doubled, LONGEST_WAIT)
+    return min(doubled, EMERGENCY_WAIT if bench.hurried else LONGEST_WAIT)
 
 
 def _told(hosts: tuple[str, ...], answers: list[Answer]) -> str:

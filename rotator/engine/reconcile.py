@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from rotator.core.belief import may_stand_on_belief
@@ -18,10 +19,10 @@ from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Rejected
 from rotator.core.incident import Incident, State
 from rotator.core.plan import RECHECK
-from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, Again, GiveUp, after
+from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, LISTS_LAG, Again, GiveUp, after
 from rotator.core.sealed import Sealed
 from rotator.core.settle import close
-from rotator.core.snapshot import AccountView, HeldBack
+from rotator.core.snapshot import AccountView, Adoption, HeldBack
 from rotator.core.step import (
     Adopt,
     Decision,
@@ -57,6 +58,16 @@ BLIND_LOOKS_MAX = 8
 """How many looks in a row may see nothing before a run gives up (about two minutes), and how many if a person has to act first."""
 HOPELESS_LOOKS_MAX = 2
 LONGEST_STEP = timedelta(minutes=5)
+LAGGARDS_ARE_GIVEN = timedelta(seconds=30)
+"""How long a run that does not stay for dependents stays for them all the same: most move within this."""
+
+
+class Stay(StrEnum):
+    """What a run waits for. Everything; everything but dependents that cannot be seen; or that every leaked value is proven dead."""
+
+    THROUGH = "through"
+    SEEN = "seen"
+    DEAD = "dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,7 @@ async def reconcile(
     until: datetime | None = None,
     known: Sequence[Sealed] = (),
     told: Told = NOTHING,
+    stay: Stay = Stay.THROUGH,
     chance: random.Random | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Run:
@@ -100,6 +112,7 @@ async def reconcile(
         started=started,
         looked=started,
         told=told,
+        until=until,
         stopping=stopping,
     )
     for _ in range(LOOKS_MAX):
@@ -118,7 +131,7 @@ async def reconcile(
             break
         if isinstance(decision, Do):
             await _do(decision, look, incidents, walk)
-        elif not walk.heard and _stops(decision, incidents, until, walk):
+        elif not walk.heard and (_leaves(decision, look, incidents, stay, walk) or _stops(decision, incidents, walk)):
             break
         else:
             await _sleep_until(world.clock.now() if walk.heard else _next_look(decision, walk), walk)
@@ -138,9 +151,30 @@ def _aside(decision: Decision) -> dict[str, Any]:
     return {"phase": decision.phase, **({"tell": True} if isinstance(decision, Wait) and decision.tell else {})}
 
 
-def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], until: datetime | None, walk: Walk) -> bool:
+def _leaves(decision: Wait | Quiet, look: Look, incidents: Sequence[Incident], stay: Stay, walk: Walk) -> bool:
+    """Whether nothing but dependents is waited for, by a run that does not stay for them."""
+    if not isinstance(decision, Wait) or not decision.for_dependents or any(case.presses for case in incidents):
+        walk.lingers_since = None
+        return False
+    now = walk.world.clock.now()
+    walk.lingers_since = walk.lingers_since or now
+    match stay:
+        case Stay.THROUGH:
+            return False
+        case Stay.SEEN:
+            return any(view.adoption is Adoption.UNSEEN for view in look.snapshot.dependents)
+        case Stay.DEAD:
+            return now >= walk.lingers_since + LAGGARDS_ARE_GIVEN
+
+
+def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], walk: Walk) -> bool:
     """Whether the run ends here: quiet, longer than asked, refused, or nothing to be seen; never before a deadline that is in reach."""
-    if isinstance(decision, Quiet) or decision.refused:
+    now, until = walk.world.clock.now(), walk.until
+    if isinstance(decision, Quiet):
+        return True
+    if until and any(case.state is State.OPEN and now < case.deadline <= until for case in incidents):
+        return False
+    if decision.refused:
         return True
     if until is None:
         return not _is_a_moment(decision, walk)
@@ -149,14 +183,12 @@ def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], until: datetim
     walk.blind_looks = walk.blind_looks + 1 if decision.phase == "unseen" else 0
     if walk.blind_looks < (HOPELESS_LOOKS_MAX if decision.hopeless else BLIND_LOOKS_MAX):
         return False
-    now = walk.world.clock.now()
-    urgent = [case for case in incidents if case.state is State.OPEN and (not decision.hopeless or now < case.deadline <= until)]
-    return not urgent
+    return decision.hopeless or not any(case.state is State.OPEN for case in incidents)
 
 
 def _is_a_moment(wait: Wait, walk: Walk) -> bool:
     """What failed just now is tried again in this run: the next one would not know how often it did, and a lost answer settles by then."""
-    longest = LATE_EFFECT if wait.phase == "unseen" else EMERGENCY_WAIT
+    longest = {"unseen": LATE_EFFECT, "settling": LISTS_LAG}.get(wait.phase, EMERGENCY_WAIT)
     return wait.failed and wait.until - walk.world.clock.now() <= longest
 
 
@@ -173,7 +205,7 @@ async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: Walk) -> 
     await world.journal.intend(walk.lease, operation, do)
     await world.work.hold(walk.lease)
     world.watch("step", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), reason=do.reason, operation=operation)
-    bench = Bench(credential=walk.credential, look=look, values=walk.values, world=world)
+    bench = Bench(credential=walk.credential, look=look, values=walk.values, world=world, hurried=walk.hurried)
     try:
         with urgent(any(case.presses for case in incidents)):
             outcome = await _perform(do, operation, bench, incidents, walk)
@@ -186,7 +218,7 @@ async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: Walk) -> 
         settles = MOVES_WITHIN if isinstance(do.step, Propagate) else SETTLES_WITHIN
         walk.held_back[label(do.step)] = HeldBack(until=world.clock.now() + settles, because=outcome.result, failed=False)
     await world.journal.outcome(walk.lease, operation, outcome.result, learned=outcome.learned, detail=outcome.detail)
-    _note(do, outcome.result, do.because, walk)
+    _note(do, operation, outcome.result, do.because, walk)
     world.watch("done", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), outcome=outcome.result, **outcome.detail)
     return None
 
@@ -220,11 +252,11 @@ async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: Walk) 
     because = f"{fault.what}; {fault.remedy}" if fault.remedy else fault.what
     walk.held_back[label(do.step)] = HeldBack(until=until, because=because, failed=True)
     await _note_blind_refusal(do, fault, look, walk)
-    _note(do, name, because, walk, failed=True)
+    _note(do, operation, name, because, walk, failed=True)
     world.watch("failed", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), fault=name, because=because)
 
 
-def _note(do: Do, outcome: str, because: str, walk: Walk, *, failed: bool = False) -> None:
+def _note(do: Do, operation: str, outcome: str, because: str, walk: Walk, *, failed: bool = False) -> None:
     now = walk.world.clock.now()
     walk.steps.append(
         Done(
@@ -235,6 +267,7 @@ def _note(do: Do, outcome: str, because: str, walk: Walk, *, failed: bool = Fals
             because=because,
             fingerprint=fingerprint_of(do.step),
             failed=failed,
+            operation=operation,
         )
     )
 

@@ -3,20 +3,21 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from rotator.core.credential import Credential, Reason
 from rotator.core.incident import Incident
+from rotator.core.retry import EMERGENCY_WAIT, LISTS_LAG, LISTS_LAG_IN_AN_EMERGENCY
 from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.snapshot import HeldBack
+from rotator.core.snapshot import HeldBack, KeyMemory
 from rotator.engine.observe import NOTHING, Told
 from rotator.engine.ports import Clock, Lease, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """One step that was tried in this run."""
+    """One step that was tried in this run, or in one before it that died; `outcome` as a look settled it, where its answer was lost."""
 
     step: str
     slot: str | None
@@ -25,6 +26,7 @@ class Done:
     because: str
     fingerprint: Fingerprint | None = None
     failed: bool = False
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class Moment:
 
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """What one run knows beside the ledger. `told` is what its next look may believe, `cases` those that stood at the last one.
+    """What one run knows beside the ledger. `told` is what its next look may believe, `cases` those that stood at the last one, `until`
+    how long somebody waits for it.
 
     `closing`: all is done, and the next look only confirms it: it takes no budget from those who still have a key to kill.
     """
@@ -65,6 +68,24 @@ class Walk:
     cases: frozenset[object] | None = None
     stopping: Callable[[], bool] = lambda: False
     closing: bool = False
+    until: datetime | None = None
+    lingers_since: datetime | None = None
+
+    @property
+    def hurried(self) -> bool:
+        """Whether a case is open, or somebody waits."""
+        return self.emergency or self.until is not None
+
+    @property
+    def lists_lag(self) -> timedelta:
+        """How long after a regenerate without an answer a list of keys is not believed to show that it never was."""
+        return LISTS_LAG_IN_AN_EMERGENCY if self.emergency else LISTS_LAG
+
+    def sooner(self, key: KeyMemory) -> KeyMemory:
+        """A proof that an unhurried run put off for minutes is not waited for so long."""
+        latest, again = self.started.at + EMERGENCY_WAIT, key.probe_again_at
+        far = self.hurried and again is not None and again > self.world.clock.now() + EMERGENCY_WAIT
+        return replace(key, probe_again_at=latest) if far else key
 
     def hear(self) -> None:
         """Somebody woke the credential: this run does not end before it has looked."""

@@ -17,7 +17,7 @@ from rotator.core.credential import Slot
 from rotator.core.faults import Ambiguous, Conflict, Fault, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import AccountView
-from rotator.issuers.probes import PROBES
+from rotator.issuers.probes import probe_of
 
 _ID = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)"
@@ -95,9 +95,9 @@ def _view(found: Any) -> AccountView:
     hosts = [properties.endpoint, *(properties.endpoints or {}).values()]
     return AccountView(
         kind=found.kind or "unknown",
-        endpoints=tuple(dict.fromkeys(host.rstrip("/") for host in hosts if host and host.startswith("https://"))),
+        endpoints=tuple(dict.fromkeys(host.rstrip("/") for host in hosts if host and host.lower().startswith("https://"))),
         local_auth=not properties.disable_local_auth,
-        provable=found.kind in PROBES,
+        provable=probe_of(found.kind or "") is not None,
     )
 
 

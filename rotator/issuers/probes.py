@@ -41,6 +41,12 @@ PROBES: dict[str, Probe] = {
     "ComputerVision": Probe(path="/vision/v3.2/models"),
     "Face": Probe(path="/face/v1.0/largefacelists?top=1"),
 }
+_BY_LOWER_CASE = {kind.lower(): probe for kind, probe in PROBES.items()}
+
+
+def probe_of(kind: str) -> Probe | None:
+    """The probe of a kind of account, however it is spelled: Azure takes names without regard to case."""
+    return _BY_LOWER_CASE.get(kind.lower())
 
 
 class Probes:
@@ -51,10 +57,10 @@ class Probes:
 
     async def probe(self, account: AccountView, endpoint: str, value: Sealed) -> Answer:
         """Ask `endpoint` once with `value`. Never raises: what goes wrong is inconclusive."""
-        probe = PROBES.get(account.kind)
+        probe = probe_of(account.kind)
         if probe is None:
             return _answer(Verdict.BARRED, f"kind {account.kind} has no known probe")
-        if not endpoint.startswith("https://"):
+        if not endpoint.lower().startswith("https://"):
             return _answer(Verdict.BARRED, "the endpoint is not https: a key is never sent there")
         url = endpoint + probe.path.replace("{id}", str(uuid.uuid4()))
         try:

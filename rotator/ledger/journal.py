@@ -98,11 +98,12 @@ class KeyJournal:
         await connection.execute(statement.on_conflict_do_update(index_elements=[keys.c.credential, keys.c.fingerprint], set_=facts))
 
     async def known_as(
-        self, *, fingerprint: str | None = None, sha256: str | None = None, hmsl_hash: str | None = None
+        self, *, fingerprint: str | None = None, sha256: str | None = None, hmsl_hash: str | None = None, beginning: str | None = None
     ) -> list[tuple[str, Fingerprint]]:
-        """The credentials that a value was seen at, told by its fingerprint or by a sender's hash."""
+        """The credentials that a value was seen at, told by its fingerprint (or the `beginning` of one) or by a sender's hash."""
         asked = [(keys.c.fingerprint, fingerprint), (keys.c.sha256, sha256), (keys.c.hmsl_hash, hmsl_hash)]
-        condition = or_(*(column == value for column, value in asked if value))
+        begins = [keys.c.fingerprint.startswith(beginning, autoescape=True)] if beginning else []
+        condition = or_(*(column == value for column, value in asked if value), *begins)
         async with self._database.connect() as connection:
             found = await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(condition))
             return [(row.credential, Fingerprint(row.fingerprint)) for row in found]

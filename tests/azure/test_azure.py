@@ -47,6 +47,7 @@ from rotator.azure import (
     sent_once,
 )
 from rotator.azure.answers import RETRY_AFTER_MAX, RETRY_AFTER_UNSAID
+from rotator.azure.identity import remedy_for
 from rotator.azure.wire import PAUSE_MAX_S
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
 from tests.azure.conftest import answered
@@ -427,6 +428,24 @@ async def test_a_token_that_is_not_given_is_never_mistaken_for_a_lost_effect(err
     assert type(caught.value) is fault
     assert "Entra" in str(caught.value)
     assert "some/action" not in caught.value.remedy
+
+
+async def test_the_tenant_that_a_vault_names_does_not_count_but_our_own() -> None:
+    source = create_autospec(entra.ClientSecretCredential, instance=True)
+    await Tokens(source).get_token("scope", tenant_id="a-domain.example", enable_cae=True)
+    source.get_token.assert_awaited_once_with("scope", enable_cae=True)
+    await Tokens(source).get_token_info("scope", options={"tenant_id": "common", "enable_cae": True})
+    source.get_token_info.assert_awaited_once_with("scope", options={"enable_cae": True})
+
+
+async def test_whoever_is_given_no_token_is_told_what_to_correct() -> None:
+    source = create_autospec(entra.ClientSecretCredential, instance=True)
+    source.get_token_info.side_effect = answered(401, kind=ClientAuthenticationError)
+    for identity, says in ((SERVICE_PRINCIPAL, "client_secret"), ("managed-identity", "managed identity"), ("azure-cli", "az login")):
+        with pytest.raises(Denied) as caught:
+            await Tokens(source, remedy=remedy_for(identity)).get_token_info("scope")
+        assert says in caught.value.remedy
+        assert ("az login" in caught.value.remedy) is (identity == "azure-cli")
 
 
 async def test_a_token_is_not_waited_for_without_end() -> None:

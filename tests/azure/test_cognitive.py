@@ -68,6 +68,11 @@ async def test_what_is_no_account_is_rejected_before_anything_is_asked(cognitive
             {"endpoint": "https://a/", "disableLocalAuth": True},
             AccountView(kind="Face", endpoints=("https://a",), local_auth=False, provable=True),
         ),
+        (
+            "openai",
+            {"endpoint": "HTTPS://a/", "endpoints": {"plain": "http://b"}},
+            AccountView(kind="openai", endpoints=("HTTPS://a",), local_auth=True, provable=True),
+        ),
         ("Strange", {"disableLocalAuth": False}, AccountView(kind="Strange", endpoints=(), local_auth=True, provable=False)),
         (None, None, AccountView(kind="unknown", endpoints=(), local_auth=True, provable=False)),
     ],

@@ -16,7 +16,7 @@ from rotator.azure import CLOUDS, Azure, SendOnceTransport
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import AccountView
 from rotator.engine.ports import Verdict
-from rotator.issuers.probes import PROBES, Probes
+from rotator.issuers.probes import PROBES, Probes, probe_of
 from rotator.sandbox.data_plane import KINDS
 
 if TYPE_CHECKING:
@@ -173,3 +173,8 @@ async def test_a_value_that_no_header_can_carry_proves_nothing_and_raises_nothin
         answer = await probes.probe(account("OpenAI", endpoint.url), endpoint.url, Sealed(value))
     assert answer.verdict in (Verdict.INCONCLUSIVE, Verdict.REFUSED)
     assert not value or value not in answer.seen
+
+
+def test_a_kind_is_known_however_it_is_spelled() -> None:
+    assert probe_of("openai") == probe_of("OPENAI") == PROBES["OpenAI"]
+    assert probe_of("CustomVision.Training") is None

@@ -17,6 +17,7 @@ from tests.core.situations import (
     HOUR,
     KEY1,
     KEY2,
+    MINUTE,
     NOW,
     SECOND,
     A,
@@ -215,6 +216,16 @@ def test_a_second_rotation_has_nothing_to_warn_of() -> None:
 def test_what_was_replaced_a_moment_ago_is_forecast_once_it_can_be_seen() -> None:
     stale = at_rest(slots={KEY1: C, KEY2: B}, secret=vault(version("v1", A, DAY)), memory=remember(known(B, replaced_at=NOW - SECOND)))
     assert [line.decision.phase for line in walk(stale, revoked(A))] == ["unseen"]
-    last = walk(stale, revoked(A), case(C, left=SECOND))[-1].decision
-    assert isinstance(last, Wait)
-    assert last.until <= NOW + SECOND
+    kill = walk(stale, revoked(A), case(C, left=SECOND))[1]
+    assert isinstance(kill.decision, Do)
+    assert (kill.decision.step.name, kill.not_before) == ("revoke", NOW + SECOND)
+
+
+def test_a_drain_that_cannot_be_replaced_is_forecast_to_its_kill_and_to_what_stands_after_it() -> None:
+    lines = walk(at_rest(account=account(kind="CustomVision.Training", provable=False)), case(A, left=MINUTE))
+    assert isinstance(lines[0].decision, Wait)
+    assert lines[0].decision.until == NOW + MINUTE
+    assert isinstance(lines[1].decision, Do)
+    assert (lines[1].decision.step.name, lines[1].not_before) == ("revoke", NOW + MINUTE)
+    assert isinstance(lines[-1].decision, Wait)
+    assert "unprovable: accept" in lines[-1].decision.because

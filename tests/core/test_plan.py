@@ -158,7 +158,7 @@ ROWS = [
         cases=(case(A, CUT),),
         step="adopt",
         slot=KEY1,
-        reason=SUPERSEDED,
+        reason=COMPROMISE,
         says="does not say so",
     ),
     Row(
@@ -167,8 +167,47 @@ ROWS = [
         cases=(case(A, left=-SECOND),),
         step="adopt",
         slot=KEY1,
-        reason=SUPERSEDED,
+        reason=COMPROMISE,
         says="does not say so",
+    ),
+    Row(
+        when="a leak in a secret whose tags leave no room for ours: nothing is adopted, all else is done",
+        seen=at_rest(secret=vault(version("v1", A, account=None, foreign_tags={f"tag-{number}": "x" for number in range(15)}))),
+        cases=(case(A, CUT),),
+        step="revoke",
+        slot=KEY1,
+        reason=COMPROMISE,
+        says="cut",
+    ),
+    Row(
+        when="local auth is off and a drain of a slot that cannot be listed is past its deadline",
+        seen=at_rest(account=account(local_auth=False), slots=unseen("the slots")),
+        cases=(case(A, left=-SECOND, slot=KEY1),),
+        step="revoke",
+        slot=KEY1,
+        reason=COMPROMISE,
+        says="local auth is off",
+    ),
+    Row(
+        when="somebody regenerated the slot we minted into, and long enough ago that no list is so old",
+        seen=due(slots={KEY1: A, KEY2: C}, memory=remember(known(D, minted_at=NOW - 3 * MINUTE, slot=KEY2))),
+        step="mint",
+        slot=KEY2,
+        reason=SUPERSEDED,
+        says="cryptoperiod",
+    ),
+    Row(
+        when="a slot that we minted into shows what is known to have come after it",
+        seen=due(
+            slots={KEY1: A, KEY2: C},
+            memory=remember(
+                known(D, minted_at=NOW - MINUTE, slot=KEY2), known(C, minted_at=NOW - SECOND, proven_at=NOW - SECOND, slot=KEY2)
+            ),
+        ),
+        step="publish",
+        slot=KEY2,
+        reason=SUPERSEDED,
+        says="accepted",
     ),
     # _revoke_at_any_price
     Row(when="a cut of the active value", seen=at_rest(), cases=(case(A, CUT),), step="revoke", slot=KEY1, reason=COMPROMISE, says="cut"),
@@ -820,6 +859,40 @@ WAITS = [
         refused=True,
     ),
     Waits(
+        when="a slot that we minted into a moment ago shows a value that nobody remembers",
+        seen=due(slots={KEY1: A, KEY2: C}, memory=remember(known(D, minted_at=NOW - SECOND, slot=KEY2))),
+        phase="unseen",
+        until=LOOK_AGAIN,
+        says="does not show yet what key2 was given",
+        failed=True,
+    ),
+    Waits(
+        when="local auth is off and a drain of a slot that cannot be listed has time left",
+        seen=at_rest(account=account(local_auth=False), slots=unseen("the slots")),
+        cases=(case(A, left=SECOND, slot=KEY1),),
+        phase="local_auth_off",
+        until=SECOND,
+        says="revoked at its deadline",
+    ),
+    Waits(
+        when="due, and the account names no https endpoint",
+        seen=due(account=account(endpoints=())),
+        phase="unprovable",
+        until=RECHECK,
+        says="no https endpoint",
+        tell=True,
+        refused=True,
+    ),
+    Waits(
+        when="due, and there is no room for any tag of ours",
+        seen=due(secret=vault(version("v1", A, 31 * DAY, account=None, foreign_tags={f"tag-{number}": "x" for number in range(15)}))),
+        phase="tags",
+        until=RECHECK,
+        says="tags of its own",
+        tell=True,
+        refused=True,
+    ),
+    Waits(
         when="due, and the secret has so many tags that there is no room for ours",
         seen=due(secret=vault(version("v1", A, 31 * DAY, foreign_tags={f"tag-{number}": "x" for number in range(11)}))),
         phase="tags",
@@ -1021,13 +1094,12 @@ def test_where_local_auth_is_off_there_is_nothing_to_rotate() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"mode": DRAIN, "slot": KEY1},
         {"mode": CUT, "slot": None},
         {"mode": CUT, "slot": KEY1, "regenerate_refused": True},
         {"mode": CUT, "slot": KEY1, "state": State.REVOKED},
         {"mode": CONTAIN, "slot": KEY1, "contained_at": NOW, "state": State.DISMISSED},
     ],
-    ids=["a drain", "no slot is known", "it was refused once", "it is revoked", "it was dismissed"],
+    ids=["no slot is known", "it was refused once", "it is revoked", "it was dismissed"],
 )
 def test_the_blind_revocation_under_local_auth_off_is_tried_only_where_it_can_help(changes: dict[str, Any]) -> None:
     off = at_rest(account=account(local_auth=False), slots=unseen("the slots"))

@@ -10,7 +10,7 @@ import pytest
 from rotator.core.facts import Facts
 from rotator.core.incident import Incident, State
 from rotator.core.policy import Mode
-from rotator.core.retry import LATE_EFFECT
+from rotator.core.retry import LISTS_LAG
 from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, close, settle, settle_intent
 from rotator.core.snapshot import KeyMemory, Memory, Snapshot
 from tests.core.situations import (
@@ -109,7 +109,7 @@ def intent(step: str, **changes: Any) -> Intent:
 
 @pytest.mark.parametrize("step", ["mint", "revoke"])
 def test_a_regenerate_whose_slot_has_another_value_was_done(step: str) -> None:
-    found = settle_intent(intent(step), facts(at_rest(slots={KEY1: C, KEY2: B}, memory=Memory())))
+    found = settle_intent(intent(step), facts(at_rest(slots={KEY1: C, KEY2: B}, memory=Memory())), LISTS_LAG)
     assert found is not None
     assert found.result == APPLIED
     assert found.learned == (KeyMemory(fingerprint=A, slot=KEY1, replaced_at=NOW), KeyMemory(fingerprint=C, slot=KEY1, minted_at=NOW))
@@ -118,15 +118,15 @@ def test_a_regenerate_whose_slot_has_another_value_was_done(step: str) -> None:
 @pytest.mark.parametrize("step", ["mint", "revoke"])
 def test_a_regenerate_whose_slot_has_the_old_value_was_not_done_once_it_can_no_longer_come(step: str) -> None:
     just_now = intent(step, at=NOW)
-    assert settle_intent(just_now, facts(at_rest())) is None
-    found = settle_intent(just_now, facts(at_rest(), later=LATE_EFFECT))
+    assert settle_intent(just_now, facts(at_rest()), LISTS_LAG) is None
+    found = settle_intent(just_now, facts(at_rest(), later=LISTS_LAG), LISTS_LAG)
     assert found is not None
     assert (found.result, found.learned) == (NOT_APPLIED, ())
 
 
 def test_a_look_that_began_before_the_effect_can_no_longer_come_settles_nothing() -> None:
     began_early = Facts(snapshot=at_rest(), credential=credential(), incidents=[], now=NOW + MINUTE)
-    assert settle_intent(intent("mint", at=NOW), began_early) is None
+    assert settle_intent(intent("mint", at=NOW), began_early, LISTS_LAG) is None
 
 
 def test_a_value_that_is_lost_was_revoked_before_it_was_unproven() -> None:
@@ -135,18 +135,18 @@ def test_a_value_that_is_lost_was_revoked_before_it_was_unproven() -> None:
 
 def test_times_that_are_known_already_are_kept() -> None:
     memory = remember(known(A, replaced_at=NOW - timedelta(hours=1)), known(C, minted_at=NOW - timedelta(hours=1)))
-    found = settle_intent(intent("mint"), facts(at_rest(slots={KEY1: C, KEY2: B}, memory=memory)))
+    found = settle_intent(intent("mint"), facts(at_rest(slots={KEY1: C, KEY2: B}, memory=memory)), LISTS_LAG)
     assert found is not None
     assert {one.replaced_at or one.minted_at for one in found.learned} == {NOW - timedelta(hours=1)}
 
 
 def test_a_publish_is_found_again_by_its_operation_and_by_nothing_else() -> None:
     ours = vault(version("v1", A, operation="op-1"))
-    found = settle_intent(intent("publish"), facts(at_rest(secret=ours)))
+    found = settle_intent(intent("publish"), facts(at_rest(secret=ours)), LISTS_LAG)
     assert found is not None
     assert found.result == APPLIED
     assert found.learned[0].version == "v1"
-    other = settle_intent(intent("publish", operation="op-2"), facts(at_rest(secret=ours)))
+    other = settle_intent(intent("publish", operation="op-2"), facts(at_rest(secret=ours)), LISTS_LAG)
     assert other is not None
     assert (other.result, other.learned) == (NOT_APPLIED, ())
 
@@ -154,18 +154,33 @@ def test_a_publish_is_found_again_by_its_operation_and_by_nothing_else() -> None
 @pytest.mark.parametrize(("step", "fact"), [("mint", "slots"), ("revoke", "slots"), ("publish", "secret")])
 def test_an_intent_is_left_open_while_the_fact_that_would_tell_cannot_be_seen(step: str, fact: str) -> None:
     seen = at_rest(**{fact: unseen(fact)})
-    assert settle_intent(intent(step), facts(seen)) is None
+    assert settle_intent(intent(step), facts(seen), LISTS_LAG) is None
 
 
 @pytest.mark.parametrize("step", ["prove", "propagate", "prove_dead", "retire", "adopt", "recover", "switch_off_local_auth"])
 def test_a_step_that_repeats_harmlessly_needs_no_look(step: str) -> None:
-    found = settle_intent(intent(step), facts(at_rest(slots=unseen("the slots"), secret=unseen("the secret"))))
+    found = settle_intent(intent(step), facts(at_rest(slots=unseen("the slots"), secret=unseen("the secret"))), LISTS_LAG)
     assert found is not None
     assert "harmlessly" in found.result
 
 
 def test_a_mint_of_ours_that_was_lost_is_remembered_as_ours() -> None:
     """So it is published and not minted once more."""
-    found = settle_intent(intent("mint", slot=KEY2, fingerprint=B), facts(at_rest(slots={KEY1: A, KEY2: C})))
+    found = settle_intent(intent("mint", slot=KEY2, fingerprint=B), facts(at_rest(slots={KEY1: A, KEY2: C})), LISTS_LAG)
     assert found is not None
     assert {one.fingerprint: one.minted_at for one in found.learned}[C] == NOW
+
+
+def test_a_publish_whose_tags_found_no_room_is_told_by_what_is_given_out_now() -> None:
+    untold = vault(version("v1", A), version("v2", B, MINUTE, account=None, operation=None))
+    found = settle_intent(intent("publish", slot=KEY2, fingerprint=B), facts(at_rest(secret=untold)), LISTS_LAG)
+    assert found is not None
+    assert (found.result, found.learned[0].version) == (APPLIED, "v2")
+
+
+@pytest.mark.parametrize("step", ["adopt", "retire"])
+def test_a_tag_that_is_seen_was_written(step: str) -> None:
+    told = vault(version("v1", A, operation="op-1", retired="3x401"), version("v2", B))
+    found = settle_intent(intent(step), facts(at_rest(secret=told)), LISTS_LAG)
+    assert found is not None
+    assert found.result == APPLIED

@@ -74,6 +74,7 @@ class Chaos(Weather):
         self.calm = False
         self.phases: list[Phase] = []
         self.keys_frozen: tuple[datetime, int, dict[Slot, str]] | None = None
+        self.lists_lag: tuple[datetime, timedelta] | None = None
         self.vault_frozen: tuple[datetime, int, tuple[Entry, ...]] | None = None
         self.bars: dict[str, datetime] = {}
         self.acts, self.crashes = 0, 0
@@ -117,6 +118,7 @@ class Chaos(Weather):
 
     def _crash(self, worker: str, where: str) -> None:
         self.crashes += 1
+        self.world.oracle.lost_answer("issuer.regenerate")
         self.world.say(worker, f"CRASH   {where}")
         self.world.dead.add(worker)
         raise Crash
@@ -186,6 +188,10 @@ class Chaos(Weather):
             return Fate(late_s=self.chance.uniform(0.05, 0.9))
         if self.has("lost answers", 3):
             self._blame(call, ambiguous)
+            if call == "issuer.regenerate" and "old lists" in self.troubles:
+                lag = timedelta(seconds=self.chance.choice([1, 4, 10]))
+                self.lists_lag = (self.world.now() + timedelta(minutes=1), lag)
+                self.world.say("weather", f"listKeys lags by {lag.total_seconds():.0f} s for a minute")
             return Fate(lost=self.chance.choice([ambiguous, ambiguous, Transient(f"{call}: 503")]))
         return Fate()
 
@@ -195,6 +201,12 @@ class Chaos(Weather):
         now, seen = self.world.now(), (self.world.act, dict(self.world.slots))
         if worker == "door" or self.calm:
             return seen
+        if self.lists_lag and now < self.lists_lag[0]:
+            act, slots = self.world.slots_at(now - self.lists_lag[1])
+            if slots != self.world.slots:
+                self.world.oracle.obstructed(EMERGENCY_WAIT)
+                self.world.say(worker, f"listKeys shows what was: {list(slots.values())}")
+            return act, slots
         if self.keys_frozen is None and self.has("old lists"):
             self.keys_frozen = (now + timedelta(seconds=self.chance.choice([2, 20, 60])), *seen)
         if self.keys_frozen and now >= self.keys_frozen[0]:

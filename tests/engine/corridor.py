@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from rotator.core.credential import Slot
 from rotator.core.faults import Ambiguous, Fault
 from rotator.core.incident import Alert, Incident
 from rotator.core.plan import RECHECK
@@ -13,7 +14,7 @@ from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed, fingerprint
 from rotator.engine.intake import intake
 from rotator.engine.ports import HeldBy, Verdict
-from rotator.engine.reconcile import Run, reconcile
+from rotator.engine.reconcile import Run, Stay, reconcile
 from tests.engine.world import START, Crash, Fate, MemoryWorld, Weather, credential_of
 
 EVER = 1_000_000
@@ -37,6 +38,7 @@ class Trouble(Weather):
         super().__init__()
         self.rules: list[Rule] = []
         self.lags = {"old": 0.0, "new": 0.0}
+        self.lists_lag_s = 0.0
         self.verdicts: dict[str, Verdict] = {}
         self.calls: list[str] = []
 
@@ -95,6 +97,9 @@ class Trouble(Weather):
         rule.times -= 1
         return rule.what()
 
+    def keys_as_seen(self, worker: str) -> tuple[int, dict[Slot, str]]:
+        return self.world.slots_at(self.world.now() - timedelta(seconds=self.lists_lag_s))
+
     def lag_s(self, what: str) -> float:
         return self.lags[what]
 
@@ -129,14 +134,14 @@ class Corridor:
     def seconds(self) -> float:
         return (self.world.now() - START).total_seconds()
 
-    async def walk(self, *, until: timedelta | None = None, known: tuple[Sealed, ...] = ()) -> Run:
+    async def walk(self, *, until: timedelta | None = None, known: tuple[Sealed, ...] = (), stay: Stay = Stay.THROUGH) -> Run:
         """One run in the foreground, as an operator's command does it."""
         world, name = self.world, f"w{self.lives}"
         ports = world.ports(name)
         lease = await ports.work.claim(world.credential.name)
         assert not isinstance(lease, HeldBy)
         limit = ports.clock.now() + until if until else None
-        run = await reconcile(world.credential, ports, lease, until=limit, known=known)
+        run = await reconcile(world.credential, ports, lease, until=limit, known=known, stay=stay)
         self.runs.append(run)
         await ports.work.finish(lease, again=min(getattr(run.decision, "until", world.now()), world.now() + RECHECK))
         return run

@@ -7,15 +7,18 @@ from datetime import timedelta
 import pytest
 
 from rotator.core.credential import TAG_FINGERPRINT, TAG_RETIRED, Slot
-from rotator.core.faults import Conflict, Denied, LeaseLost, Transient
+from rotator.core.faults import Conflict, Denied, Fault, LeaseLost, Throttled, Transient
 from rotator.core.incident import State
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.sealed import Sealed, fingerprint
+from rotator.core.settle import APPLIED
 from rotator.core.snapshot import Adoption
 from rotator.core.step import Quiet, Wait
+from rotator.engine.intake import Live, NotKnown, NotOurs, Replaced, recognise, recognise_all
 from rotator.engine.ports import HeldBy, Verdict
-from rotator.engine.reconcile import reconcile
+from rotator.engine.reconcile import Stay, reconcile
 from tests.engine.corridor import EVER, Corridor
+from tests.engine.world import START
 
 KEY1, KEY2 = Slot.KEY1, Slot.KEY2
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -225,6 +228,60 @@ async def test_after_the_kill_at_the_deadline_everything_heals_when_the_vault_is
     await corridor.live(HOUR)
     assert corridor.case(case).state is State.CLOSED
     corridor.world.oracle.settled()
+
+
+@pytest.mark.parametrize("left", [MINUTE, HOUR], ids=["its deadline is in reach", "it is not"])
+async def test_a_run_whose_drain_cannot_be_replaced_lives_until_the_deadline_and_kills_then(left: timedelta) -> None:
+    corridor = Corridor(drain_deadline=left)
+    corridor.world.provable = False
+    leaked = corridor.world.slots[KEY1]
+    await corridor.leak(leaked, Mode.DRAIN)
+    await corridor.walk(until=10 * MINUTE)
+    assert (leaked in corridor.world.slots.values()) is (left is HOUR)
+    row = corridor.world.ledger.row
+    assert row is not None
+    if left is HOUR:
+        assert row.due_at <= corridor.world.now() + HOUR, "it is due again by its deadline"
+
+
+async def test_a_drain_that_cannot_be_replaced_is_due_at_its_deadline_where_nobody_waits() -> None:
+    corridor = Corridor(drain_deadline=5 * MINUTE)
+    corridor.world.provable = False
+    leaked = corridor.world.slots[KEY1]
+    case = await corridor.leak(leaked, Mode.DRAIN)
+    await corridor.walk()
+    row = corridor.world.ledger.row
+    assert row is not None
+    assert row.due_at <= case.deadline
+    assert leaked in corridor.world.slots.values()
+    await corridor.live(6 * MINUTE)
+    assert leaked not in corridor.world.slots.values()
+
+
+async def test_with_local_auth_off_a_run_lives_until_the_deadline_of_a_drain() -> None:
+    corridor = Corridor(drain_deadline=MINUTE)
+    corridor.world.local_auth = False
+    await corridor.leak(corridor.world.slots[KEY1], Mode.DRAIN)
+    await corridor.walk(until=10 * MINUTE)
+    assert corridor.steps == ["revoke"]
+
+
+async def test_a_laggard_is_not_stayed_for_once_the_leaked_value_is_proven_dead() -> None:
+    corridor = Corridor(apps=1, drain_deadline=SECOND)
+    corridor.world.apps["app-1"].deaf = True
+    case = await corridor.leak(corridor.world.slots[KEY1], Mode.DRAIN)
+    run = await corridor.walk(until=HOUR, stay=Stay.DEAD)
+    assert corridor.seconds() < 120
+    assert corridor.case(case).state is State.DEAD
+    assert "app-1" in run.decision.because
+
+
+async def test_a_run_of_what_is_due_does_not_stay_for_a_dependent_that_cannot_be_seen() -> None:
+    corridor = Corridor(apps=1, age=8 * DAY, overlap=timedelta(0))
+    corridor.trouble.fails("kind.adoption", Denied("403", remedy="grant it"), times=EVER)
+    await corridor.walk(until=HOUR, stay=Stay.SEEN)
+    assert "publish" in corridor.steps
+    assert corridor.seconds() < 60
 
 
 # --- a leak: cut, contain
@@ -549,6 +606,131 @@ async def test_a_regenerate_whose_answer_is_lost_is_settled_by_looking() -> None
     await corridor.live(5 * MINUTE)
     assert corridor.minted == 1
     assert corridor.world.current_value == corridor.world.slots[KEY2]
+
+
+@pytest.mark.parametrize("lag_s", [4.0, 12.0])
+async def test_a_regenerate_whose_answer_is_lost_is_not_repeated_because_a_list_lags(lag_s: float) -> None:
+    corridor = Corridor(age=8 * DAY)
+    corridor.trouble.lists_lag_s = lag_s
+    corridor.trouble.loses_the_answer("issuer.regenerate")
+    await corridor.live(5 * MINUTE)
+    assert corridor.world.oracle.counts["mint"] == corridor.minted == 1
+    assert corridor.world.current_value == corridor.world.slots[KEY2]
+
+
+async def test_a_list_that_lags_longer_than_any_was_seen_to_costs_one_mint_and_not_two() -> None:
+    corridor = Corridor(age=8 * DAY)
+    corridor.trouble.lists_lag_s = 25.0
+    corridor.trouble.loses_the_answer("issuer.regenerate")
+    await corridor.live(5 * MINUTE)
+    assert corridor.minted == 2
+    assert corridor.world.current_value == corridor.world.slots[KEY2]
+
+
+async def test_a_person_who_regenerates_right_after_us_is_found_within_minutes() -> None:
+    corridor = Corridor(age=8 * DAY, overlap=HOUR)
+    await corridor.live(20 * SECOND)
+    assert corridor.world.current_value == corridor.world.slots[KEY2]
+    corridor.world.person_regenerates(KEY2)
+    corridor.world.ledger.wake()
+    await corridor.live(4 * MINUTE)
+    assert corridor.world.current_value in corridor.world.slots.values()
+
+
+async def test_a_cut_whose_answer_is_lost_is_settled_within_seconds() -> None:
+    corridor = Corridor()
+    corridor.trouble.loses_the_effect("issuer.regenerate")
+    leaked = corridor.world.slots[KEY1]
+    await corridor.leak(leaked, Mode.CUT)
+    await corridor.live(8 * SECOND)
+    assert leaked not in corridor.world.slots.values()
+
+
+async def test_a_step_whose_answer_was_lost_shows_how_it_settled() -> None:
+    corridor = Corridor(age=8 * DAY, overlap=timedelta(0))
+    corridor.trouble.loses_the_answer("vault.publish")
+    run = await corridor.walk(until=HOUR)
+    publish = next(step for step in run.steps if step.step == "publish")
+    assert (publish.outcome, publish.failed) == (APPLIED, False)
+
+
+async def test_a_step_of_a_run_that_died_is_in_the_story_of_the_one_that_found_it_done() -> None:
+    corridor = Corridor(age=8 * DAY, overlap=timedelta(0))
+    corridor.trouble.crashes("vault.tag", after=True)
+    await corridor.live(MINUTE)
+    assert "retire" in corridor.steps
+
+
+async def test_where_a_case_is_open_a_death_is_looked_for_every_ten_seconds() -> None:
+    corridor = Corridor()
+    corridor.trouble.lags["old"] = 95.0
+    case = await corridor.leak(corridor.world.slots[KEY1], Mode.CUT)
+    await corridor.live(3 * MINUTE)
+    revoked, first = corridor.case(case).revoked_at, corridor.world.ledger.keys[case.fingerprint].first_401_at
+    assert revoked is not None
+    assert first is not None
+    assert (first - revoked).total_seconds() == pytest.approx(95, abs=11)
+
+
+@pytest.mark.parametrize("count", [11, 13, 14, 15])
+async def test_tags_of_others_that_leave_no_room_stop_a_schedule_and_no_emergency(count: int) -> None:
+    corridor = Corridor(ours=False)
+    leaked = corridor.world.slots[KEY1]
+    corridor.world.person_sets(leaked, tags={f"tag-{number}": "x" for number in range(count)})
+    corridor.order()
+    run = await corridor.walk(until=MINUTE)
+    assert isinstance(run.decision, Wait)
+    assert run.decision.refused
+    assert corridor.minted == 0
+    case = await corridor.leak(leaked, Mode.CUT)
+    await corridor.live(MINUTE)
+    assert corridor.world.current_value in corridor.world.slots.values()
+    assert corridor.case(case).state is State.CLOSED
+    told = [event.fields for event in corridor.world.ledger.chain if event.event == "outcome" and event.fields["result"] == "published"]
+    assert "rotator-reason" in told[0]["tags_without_room"]
+
+
+# --- whose key it is
+
+
+async def test_a_value_that_the_secret_gives_out_untagged_was_a_key_of_ours() -> None:
+    corridor = Corridor(ours=False)
+    leaked = corridor.world.slots[KEY1]
+    corridor.world.person_regenerates(KEY1)
+    found = await recognise(fingerprint(leaked), [corridor.world.credential], corridor.world.ports("door"))
+    assert isinstance(found, Replaced)
+
+
+@pytest.mark.parametrize("fault", [Transient("503"), Throttled("429", until=START + 5 * SECOND)])
+@pytest.mark.parametrize("call", ["issuer.keys", "vault.look"])
+async def test_what_passes_is_asked_again_before_anything_is_said(call: str, fault: Fault) -> None:
+    corridor = Corridor()
+    corridor.trouble.fails(call, fault, times=2)
+    ports = corridor.world.ports("w0")
+    assert isinstance(await recognise(fingerprint(corridor.world.slots[KEY2]), [corridor.world.credential], ports), Live)
+    corridor.trouble.fails(call, fault, times=2)
+    assert isinstance(await recognise(fingerprint("of nobody"), [corridor.world.credential], ports), NotOurs)
+
+
+async def test_an_account_that_is_gone_has_been_asked() -> None:
+    corridor = Corridor()
+    corridor.world.gone = True
+    found = await recognise(fingerprint("of nobody"), [corridor.world.credential], corridor.world.ports("door"))
+    assert isinstance(found, NotOurs)
+
+
+async def test_a_secret_that_cannot_be_read_is_not_called_a_stranger_to_the_value() -> None:
+    corridor = Corridor()
+    corridor.trouble.fails("vault.look", Denied("403"), times=EVER)
+    found = await recognise(fingerprint("of nobody"), [corridor.world.credential], corridor.world.ports("w0"))
+    assert isinstance(found, NotKnown)
+
+
+async def test_of_many_values_each_account_is_asked_once() -> None:
+    corridor = Corridor()
+    values = {fingerprint(f"value {number}"): () for number in range(20)}
+    await recognise_all({**values, fingerprint(corridor.world.slots[KEY1]): ()}, [corridor.world.credential], corridor.world.ports("w0"))
+    assert corridor.trouble.calls.count("issuer.keys") == 1
 
 
 async def test_a_regenerate_that_never_arrived_is_sent_for_a_new_intent() -> None:

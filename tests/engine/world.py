@@ -146,6 +146,7 @@ class MemoryWorld:
         self.wake = asyncio.Event()
         self.keys: dict[str, Key] = {}
         self.slots: dict[Slot, str] = {}
+        self.slots_were: list[tuple[datetime, int, dict[Slot, str]]] = []
         self.entries: list[Entry] = []
         self.deleted = False
         self.apps: dict[str, App] = {}
@@ -190,6 +191,11 @@ class MemoryWorld:
         entry = self.current
         return self.credential.template.extract(entry.text) if entry and entry.enabled else None
 
+    def slots_at(self, then: datetime) -> tuple[int, dict[Slot, str]]:
+        """What a list that lags shows: the slots as they were `then`, with the number of the last act before it."""
+        later = next(((act, slots) for at, act, slots in self.slots_were if at > then and len(slots) == len(Slot)), None)
+        return later or (self.act, dict(self.slots))
+
     def slot_of(self, value: str) -> Slot | None:
         return next((slot for slot, held in self.slots.items() if held == value), None)
 
@@ -217,6 +223,7 @@ class MemoryWorld:
         born = {host: now + timedelta(seconds=self.weather.lag_s("new")) for host in HOSTS}
         key = Key(value=f"value-{len(self.keys) + 1}-{slot.value}", slot=slot, by=by, minted=now, accepted_from=born)
         self.keys[key.value] = key
+        self.slots_were.append((now, self.act, dict(self.slots)))
         self.slots[slot] = key.value
         self.say(by, f"AZURE   {slot} now holds {key.value}" + (f", {old.value} is replaced" if old else ""))
         if old:
@@ -330,8 +337,14 @@ class MemoryWorld:
 async def _call(world: MemoryWorld, worker: str, call: str, effect: Callable[[], T]) -> T:
     """One call on the wire: the weather before it, the effect, the weather after it."""
     _alive(world, worker)
-    fate = await world.weather.before(worker, call)
+    try:
+        fate = await world.weather.before(worker, call)
+    except Ambiguous:
+        world.oracle.lost_answer(call)
+        raise
     _alive(world, worker)
+    if fate.late_s is not None or fate.lost is not None:
+        world.oracle.lost_answer(call)
     if fate.late_s is not None:
         asyncio.get_running_loop().call_later(fate.late_s, effect)
         raise Ambiguous(f"{call}: no answer")

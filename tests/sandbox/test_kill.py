@@ -97,6 +97,26 @@ def test_a_cut_without_its_ledger_is_healed_by_a_rotation(estate: Estate, step: 
     assert estate.mints(NAME) <= MINTS[CUT] + 1
 
 
+def test_a_rotation_killed_at_its_last_call_is_finished_and_not_begun_anew(estate: Estate) -> None:
+    estate.azure.fault("UpdateSecret", "hang", skip=1)
+    _kill_at_the_fault(estate, ROTATE)
+    result = estate.run(*ROTATE, "--output", "json")
+    assert result.exit_code == 0, result.output
+    row = json.loads(result.stdout)[0]
+    assert row["outcome"] == "rotated"
+    assert row["timings"]["published"], "the run before it published"
+    assert [(step["step"], step["outcome"]) for step in row["steps"]] == [("retire", "done, as a look shows")]
+    assert estate.mints(NAME) == MINTS[ROTATE]
+
+
+def test_two_revocations_at_once_are_one(estate: Estate) -> None:
+    estate.azure.fault("RegenerateKey", "latency:1")
+    both = [estate.start(*CUT, "--output", "json") for _ in range(2)]
+    told = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert estate.mints(NAME) == MINTS[CUT]
+
+
 def test_two_rotations_at_once_are_one(estate: Estate) -> None:
     old = estate.azure.account(NAME).keys["key1"]
     estate.azure.fault("RegenerateKey", "latency:1")

@@ -13,6 +13,7 @@ import click
 
 from rotator.cli.demo.client import Client
 from rotator.cli.demo.evidence import Evidence, Story, collect, print_evidence
+from rotator.cli.pasted import Pasted
 from rotator.cli.revoke import Wish, kill
 from rotator.cli.rotate import rotate_one
 from rotator.cli.sandbox import write_settings
@@ -101,7 +102,7 @@ async def _leaked(azure: Any, house: House, name: str, mode: Mode, common: Commo
     _headline(common, f"{3 if mode is Mode.DRAIN else 4}. The active key of {name} leaks: found by its value over the whole fleet, {how}")
     leaked = Sealed(azure.account(name).keys["key1"])
     async with _client(azure, house, name) as client:
-        targets, _ = await recognised(house, [leaked], None)
+        targets, _ = await recognised(house, [Pasted(values=(leaked,))])
         row = await kill(house, targets, Wish(mode=mode, note="demo", limit=LIMIT, dry_run=False, yes=True))
         await asyncio.sleep(0.5)
     return Story(name=name, what=f"leaked: {mode}", row=row, old=leaked, client=client, wants="dead")
