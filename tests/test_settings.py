@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -679,13 +678,9 @@ def fleet(size: int) -> str:
     )
 
 
-def test_ten_thousand_credentials_load_in_time_that_grows_with_their_number() -> None:
-    took = {}
-    for size in (1_000, 10_000):
-        text, started = fleet(size), time.perf_counter()
-        assert len(parse(text, "x").credential_list()) == size
-        took[size] = time.perf_counter() - started
-    assert took[10_000] < 30 * took[1_000]
+def test_ten_thousand_credentials_load() -> None:
+    """How long it takes is measured in tests/bench/bench_fleet.py."""
+    assert len(parse(fleet(10_000), "x").credential_list()) == 10_000
 
 
 def test_of_a_thousand_credentials_the_one_that_is_wrong_is_named_with_its_line() -> None:

@@ -4,11 +4,12 @@ Every error of a driver becomes a `LedgerFault` here. On PostgreSQL time is the 
 that a worker whose wall clock is wrong decides like the others; on SQLite there is one host, and its clock is the database's.
 """
 
+import asyncio
 import hashlib
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +39,7 @@ class Database:
         self.engine = engine
         self._writer = engine.execution_options(**WRITES)
         self.name = name
+        self._writing = asyncio.Lock()
         self._anchor: tuple[datetime, float] | None = None
 
     @property
@@ -48,8 +50,12 @@ class Database:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """One transaction that writes. Raises LedgerFault where the database is away or refuses."""
         with self.faults():
-            async with self._writer.begin() as connection:
+            async with self._turn(), self._writer.begin() as connection:
                 yield connection
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        """SQLite has one writer: ours wait for each other here, in order, and not in its busy handler, which sleeps."""
+        return nullcontext() if self.is_postgresql else self._writing
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:

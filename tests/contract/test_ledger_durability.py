@@ -66,6 +66,7 @@ async def test_a_paused_worker_keeps_its_row_and_goes_on(ledger: Ledger, url: st
 
 
 WORKERS, KILLS = 3, 8
+STARTED_WITHIN_S = 60
 
 
 def test_workers_that_are_killed_at_random_never_overlap_and_leave_no_row(url: str, tmp_path: Path) -> None:
@@ -74,13 +75,14 @@ def test_workers_that_are_killed_at_random_never_overlap_and_leave_no_row(url: s
     asyncio.run(_enlisted(url))
     workers = [_started(url, tmp_path, number) for number in range(WORKERS)]
     for number in range(WORKERS, WORKERS + KILLS):
-        time.sleep(chance.uniform(0.1, 0.4))
+        _worked(tmp_path / f"spans-{number - 1}")
+        time.sleep(chance.uniform(0, 0.2))
         victim = chance.randrange(WORKERS)
         workers[victim].kill()
         workers[victim].join(10)
         workers[victim] = _started(url, tmp_path, number)
         asyncio.run(_woken(url, chance.choice(CREDENTIALS)))
-    time.sleep(0.5)
+    _worked(tmp_path / f"spans-{WORKERS + KILLS - 1}")
     for worker in workers:
         worker.terminate()
         worker.join(10)
@@ -96,6 +98,14 @@ def _started(url: str, place: Path, number: int) -> Any:
     worker = SPAWN.Process(target=_work, args=(url, place / f"spans-{number}"), daemon=True)
     worker.start()
     return worker
+
+
+def _worked(file: Path) -> None:
+    """Wait until the worker that was started last has done something: a busy machine starts a process late."""
+    deadline = time.monotonic() + STARTED_WITHIN_S
+    while not file.exists():
+        assert time.monotonic() < deadline, f"no work of {file.name}"
+        time.sleep(0.02)
 
 
 def _work(url: str, file: Path) -> None:
