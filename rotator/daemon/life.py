@@ -26,7 +26,8 @@ from rotator.ledger.database import LedgerFault
 from rotator.settings import Settings, SettingsError
 from rotator.wiring import House, refurnished
 
-RESTARTS, LIMITS_THAT_RESTART = ("cloud", "identity", "ledger", "web"), ("request_timeout", "azure_share", "emergency_reserve")
+RESTARTS = ("cloud", "identity", "ledger", "web", "alerts")
+LIMITS_THAT_RESTART = ("request_timeout", "azure_share", "emergency_reserve", "alerts_per_minute")
 """Settings that are read at the start alone."""
 
 

@@ -4,9 +4,10 @@ Every error of a driver becomes a `LedgerFault` here. On PostgreSQL time is the 
 that a worker whose wall clock is wrong decides like the others; on SQLite there is one host, and its clock is the database's.
 """
 
+import hashlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,10 @@ from rotator.ledger.rows import from_ms, to_ms
 
 WRITES = {"rotator_writes": True}
 """The execution option of a transaction that writes: SQLite takes its write lock at once for it."""
+
+
+ALONE = 0x726F7461
+"""The space of the two-argument advisory locks that `alone` takes; a worker's own lock is one of one argument."""
 
 
 class LedgerFault(Exception):
@@ -63,6 +68,16 @@ class Database:
     def upsert(self, table: Table) -> Any:
         """An INSERT that can be told what to do on a conflict."""
         return postgresql.insert(table) if self.is_postgresql else sqlite.insert(table)
+
+    async def alone(self, connection: AsyncConnection, names: Iterable[str]) -> None:
+        """Until the transaction ends, nobody else is in one about any of these names; also where there is no row yet that could be locked.
+
+        Asked for before any row is locked. On SQLite one transaction writes at a time anyway.
+        """
+        if self.is_postgresql:
+            keys = {int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], signed=True) for name in names}
+            for key in sorted(keys):
+                await connection.execute(select(func.pg_advisory_xact_lock(ALONE, key)))
 
     # --- time -------------------------------------------------------------------------------------------------------------
 
