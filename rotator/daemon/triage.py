@@ -24,7 +24,7 @@ EACH_AT_ONCE = 4
 POLL = timedelta(seconds=2)
 FETCHED_FOR = timedelta(days=2)
 """How long a sender is asked for a value before a person is to look."""
-CLOSES_MAX, HOPELESS_CLOSES_MAX = 60, 4
+CLOSES_MAX, HOPELESS_CLOSES_MAX = 60, 5
 LOOKS_MAX = 12
 LOOKED_FOR_AGAIN = timedelta(seconds=5)
 
@@ -45,6 +45,7 @@ class Triage:
         self._sweep = Sweep(fleet)
         self._in_hand: dict[asyncio.Task[None], Report] = {}
         self._dropped: set[str] = set()
+        self._closing: set[tuple[str, str]] = set()
         self._chance = random.Random()
 
     async def serve(self) -> None:
@@ -110,7 +111,7 @@ class Triage:
 
     def _patience(self, report: Report, fault: Fault, attempts: int, *, hopeless: bool) -> timedelta:
         """What a source asks for, within bounds. A value is asked for over days; that an alert stays open is said soon."""
-        wait = rest(attempts, self._chance, hopeless=True) if hopeless and report.waits else backoff(attempts + 2, self._chance)
+        wait = rest(attempts, self._chance, hopeless=True) if hopeless and report.waits else backoff(attempts, self._chance)
         if isinstance(fault, Throttled):
             wait = max(wait, min(fault.until - self._fleet.world.clock.now(), LONGEST_THROTTLE))
         return wait
@@ -184,11 +185,18 @@ class Triage:
         close = self._close.get(report.source)
         if close is None:
             raise Rejected(f"there is no token to close an alert of {report.source}", remedy=f"set alerts.{report.source}.token")
-        cases = await self._ledger.cases.of(report.credential)
-        case = next((case for case in cases if case.id == report.incident), None)
-        how, told = await close(report, case)
-        await self._ledger.inbox.closed(report, how, told)
+        alert = (report.source, report.source_id)
+        if alert in self._closing:
+            return await self._ledger.inbox.give_back(report, after=POLL, told="closed with another report of the same alert")
+        self._closing.add(alert)
+        try:
+            cases = await self._ledger.cases.of(report.credential)
+            how, told = await close(report, next((case for case in cases if case.id == report.incident), None))
+            await self._ledger.inbox.closed(report, how, told)
+        finally:
+            self._closing.discard(alert)
         self._fleet.world.watch("alert_closed", source=report.source, report=report.id, incident=report.incident, how=how, because=told)
+        return None
 
 
 NOT_THE_SHAPE = "the index knows no such value, and it has not the shape of a key of ours"

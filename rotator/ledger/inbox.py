@@ -31,6 +31,8 @@ from rotator.ledger.work import OPERATOR as ASKED_FOR
 CLOSABLE = ("github", "gitguardian")
 """The sources at which an alert can be closed."""
 BATCH_MAX = 200
+HEARD_WITHIN = timedelta(minutes=1)
+"""What is given back for no longer is heard of when its time has come, and not at the next poll after it."""
 FAILED_AGAIN = timedelta(seconds=10)
 IDENTITY_LENGTH_MAX = 200
 JUDGING = "judging"
@@ -194,6 +196,8 @@ class Inbox:
         values = {"owner": None, "due_at": due, "closing_told" if report.verdict is not Verdict.WAITING else "because": told}
         async with self._database.begin() as connection:
             await connection.execute(update(reports).where(self._in_hand(report)).values(**values))
+        if after < HEARD_WITHIN:
+            asyncio.get_running_loop().call_later(after.total_seconds(), self.hear)
 
     def _in_hand(self, report: Report) -> ColumnElement[bool]:
         return and_(reports.c.id == report.id, reports.c.owner == self._lock.owner)
