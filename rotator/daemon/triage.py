@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from rotator.core.faults import Denied, Fault, Missing, Rejected, Throttled
@@ -17,10 +18,12 @@ from rotator.core.retry import LONGEST_THROTTLE, backoff, rest
 from rotator.daemon.fleet import Fleet
 from rotator.daemon.sweep import NotYet, Sweep, Swept
 from rotator.engine.registry import Registry
+from rotator.ledger.inbox import Asked
 from rotator.ledger.store import Ledger
 
-EACH_AT_ONCE = 4
-"""How many reports of one source are worked on at once: one that is slow has no other's place."""
+EACH_AT_ONCE = 16
+"""How many reports of one source are worked on at once: one that is slow, or loud, has no other's place."""
+JUDGED_AT_ONCE = 100
 POLL = timedelta(seconds=2)
 FETCHED_FOR = timedelta(days=2)
 """How long a sender is asked for a value before a person is to look."""
@@ -45,6 +48,8 @@ class Triage:
         self._sweep = Sweep(fleet)
         self._in_hand: dict[asyncio.Task[None], Report] = {}
         self._dropped: set[str] = set()
+        self._asked: list[tuple[Asked, asyncio.Future[Report]]] = []
+        self._judging = asyncio.Lock()
         self._closing: set[tuple[str, str]] = set()
         self._chance = random.Random()
 
@@ -85,9 +90,11 @@ class Triage:
         report = self._in_hand.pop(task)
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
-            self._dropped.add(report.id)
             self._fleet.world.watch("report_failed", source=report.source, report=report.id, error=type(fault).__name__)
-        self._ledger.inbox.hear()
+        if task.cancelled() or fault is not None:
+            self._dropped.add(report.id)
+        if len(self._in_hand) <= EACH_AT_ONCE // 2:
+            self._ledger.inbox.hear()
 
     async def _one(self, report: Report) -> None:
         try:
@@ -105,7 +112,7 @@ class Triage:
             self._fleet.world.watch("alert_not_closed", source=report.source, report=report.id, incident=report.incident, because=told)
             return await self._ledger.inbox.closed(report, "failed", told)
         if report.waits and self._fleet.world.clock.now() - report.reported_at > FETCHED_FOR:
-            await self._judge_again(report, report.clues, final=f"its value could not be had: {told}", verdict=Verdict.NOTED)
+            await self._say(Asked(report=report, clues=report.clues, final=f"its value could not be had: {told}", verdict=Verdict.NOTED))
             return None
         return await self._ledger.inbox.give_back(report, after=self._patience(report, fault, attempts, hopeless=hopeless), told=told)
 
@@ -122,17 +129,15 @@ class Triage:
         """Fetch what the sender holds; then the index; then, where it looks like one of ours, the fleet."""
         if report.matter is Matter.SUSPICION:
             return await self._look_first(report)
-        clues = report.clues
-        if clues.held_by and clues.empty:
-            clues = await self._fetched(report)
+        if not report.clues.empty:
+            return await self._ask_the_fleet(report)
+        clues = await self._fetched(report)
         if clues.empty:
             untold = f"{report.source} does not show the value of {clues.held_by or report.source_id}; a person is to look"
-            await self._judge_again(report, clues, final=untold, verdict=Verdict.NOTED)
+            await self._say(Asked(report=report, clues=clues, final=untold, verdict=Verdict.NOTED))
             return None
-        judged = await self._judge_again(report, clues, final="" if clues.likely else NOT_THE_SHAPE)
-        if not judged.waits:
-            return None
-        return await self._ask_the_fleet(judged)
+        judged = await self._say(Asked(report=report, clues=clues, final="" if clues.likely else NOT_THE_SHAPE))
+        return await self._ask_the_fleet(judged) if judged.waits else None
 
     async def _fetched(self, report: Report) -> Clues:
         fetch = self._fetch.get(report.source)
@@ -141,32 +146,16 @@ class Triage:
         return await fetch(report.clues.held_by)
 
     async def _ask_the_fleet(self, report: Report) -> None:
+        asked = Asked(report=report, clues=report.clues)
         match await self._sweep.since(report.reported_at):
             case Swept(accounts=accounts, hidden=()):
-                await self._judge_again(report, report.clues, final=f"none of the {accounts} accounts in the settings has this key")
+                asked = replace(asked, final=f"none of the {accounts} accounts in the settings has this key")
             case Swept(accounts=accounts, hidden=hidden):
                 nobody = f"none of {accounts - len(hidden)} accounts has this key; of {_some(hidden)} the keys cannot be listed"
-                await self._judge_again(report, report.clues, final=f"{nobody}; a person is to look", verdict=Verdict.NOTED)
+                asked = replace(asked, final=f"{nobody}; a person is to look", verdict=Verdict.NOTED)
             case NotYet(after=after, unseen=unseen):
-                judged = await self._judge_again(report, report.clues, final="")
-                if judged.waits:
-                    await self._ledger.inbox.give_back(judged, after=after, told=f"the fleet is asked; still to answer: {_some(unseen)}")
-
-    async def _judge_again(self, report: Report, clues: Clues, *, final: str, verdict: Verdict = Verdict.NOT_OURS) -> Report:
-        limits = self._fleet.limits
-        judged = await self._ledger.inbox.judge_again(
-            report,
-            clues,
-            self._registry().bench,
-            final=final,
-            final_verdict=verdict,
-            per_hour_max=limits.compromises_per_hour,
-            accounts_max=limits.accounts_per_alert,
-        )
-        if not judged.waits:
-            facts = {"source": judged.source, "report": judged.id, "verdict": judged.verdict.value, "because": judged.because}
-            self._fleet.world.watch("alert", **facts, credential=judged.credential, incident=judged.incident)
-        return judged
+                asked = replace(asked, again=after, told=f"the fleet is asked; still to answer: {_some(unseen)}")
+        await self._say(asked)
 
     async def _look_first(self, report: Report) -> None:
         """A suspicion about an account that was never looked at: the look tells which value it is about."""
@@ -174,9 +163,36 @@ class Triage:
         if attempts == 1 and report.credential in self._fleet.credentials:
             await self._ledger.work.wake(report.credential)
         unknown = f"a suspicion about {report.credential}, of which no active key is known; a person is to look"
-        judged = await self._judge_again(report, report.clues, final=unknown if attempts >= LOOKS_MAX else "", verdict=Verdict.NOTED)
-        if judged.waits:
-            await self._ledger.inbox.give_back(judged, after=LOOKED_FOR_AGAIN, told=judged.because)
+        asked = Asked(report=report, clues=report.clues, verdict=Verdict.NOTED)
+        await self._say(replace(asked, final=unknown) if attempts >= LOOKS_MAX else replace(asked, again=LOOKED_FOR_AGAIN))
+
+    async def _say(self, asked: Asked) -> Report:
+        """Judge it again, together with all that wait for the same: whoever comes first does it for those that have come meanwhile."""
+        told: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        self._asked.append((asked, told))
+        async with self._judging:
+            if not told.done():
+                some, self._asked = self._asked[:JUDGED_AT_ONCE], self._asked[JUDGED_AT_ONCE:]
+                await self._judge_all(some)
+        return await told
+
+    async def _judge_all(self, some: "list[tuple[Asked, asyncio.Future[Report]]]") -> None:
+        limits, every = self._fleet.limits, list[Report]()
+        try:
+            every = await self._ledger.inbox.judge_again(
+                [asked for asked, _ in some],
+                self._registry().bench,
+                per_hour_max=limits.compromises_per_hour,
+                accounts_max=limits.accounts_per_alert,
+            )
+        finally:
+            for _, told in some if not every else ():
+                told.cancel()  # each of those tasks ends, and its report is given back
+        for (_, told), judged in zip(some, every, strict=True):
+            told.set_result(judged)
+            if not judged.waits:
+                facts = {"source": judged.source, "report": judged.id, "verdict": judged.verdict.value, "because": judged.because}
+                self._fleet.world.watch("alert", **facts, credential=judged.credential, incident=judged.incident)
 
     # --- and its end ------------------------------------------------------------------------------------------------------
 

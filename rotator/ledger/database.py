@@ -4,11 +4,12 @@ Every error of a driver becomes a `LedgerFault` here. On PostgreSQL time is the 
 that a worker whose wall clock is wrong decides like the others; on SQLite there is one host, and its clock is the database's.
 """
 
+import asyncio
 import hashlib
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,7 @@ class Database:
         self._writer = engine.execution_options(**WRITES)
         self.name = name
         self._anchor: tuple[datetime, float] | None = None
+        self._turn: AbstractAsyncContextManager[Any] = nullcontext() if self.is_postgresql else asyncio.Lock()
 
     @property
     def is_postgresql(self) -> bool:
@@ -46,9 +48,12 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that writes. Raises LedgerFault where the database is away or refuses."""
+        """One transaction that writes. Raises LedgerFault where the database is away or refuses.
+
+        Those of this process take turns on SQLite, first come first served: its own way to wait is to try again, which starves whom it may.
+        """
         with self.faults():
-            async with self._writer.begin() as connection:
+            async with self._turn, self._writer.begin() as connection:
                 yield connection
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Update, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.core.desk import BenchOf, Desk, decide
@@ -35,8 +35,29 @@ HEARD_WITHIN = timedelta(minutes=1)
 """What is given back for no longer is heard of when its time has come, and not at the next poll after it."""
 FAILED_AGAIN = timedelta(seconds=10)
 IDENTITY_LENGTH_MAX = 200
+AT_ONCE_MS = 1_000
+"""What is due at once is so by a clock that is a moment behind, too."""
 JUDGING = "judging"
 """Who judges is alone: two workers that did at once could open a case twice, and twice as many as the rails allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A report in hand that is to be judged again, by these clues. If nothing matches even now: `final` says why it waits no longer, and
+    what it is then; or it is given back, to be asked about `again` in a while, for the reason that is told."""
+
+    report: Report
+    clues: Clues
+    final: str = ""
+    verdict: Verdict = Verdict.NOT_OURS
+    again: timedelta | None = None
+    told: str = ""
+
+    def ended(self, judged: list[Report]) -> list[Report]:
+        first, *more = judged
+        if first.waits and self.final:
+            return [replace(first, verdict=self.verdict, because=self.final)]
+        return [replace(first, because=self.told or first.because), *more] if first.waits else judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +76,7 @@ class Inbox:
         self._lock = lock
         self._work = workshop
         self._heard = asyncio.Event()
+        workshop.listeners.append(self.hear)  # a run that ends may have proven a value dead, whose alert is to be closed
 
     async def take(self, arrivals: Sequence[Arrival], bench_of: BenchOf, *, per_hour_max: int, accounts_max: int) -> list[Receipt]:
         """Store, judge, file and wake. When this returns, a kill of this process loses none of it."""
@@ -75,37 +97,43 @@ class Inbox:
             self._heard.set()
         return receipts
 
-    async def judge_again(
-        self,
-        report: Report,
-        clues: Clues,
-        bench_of: BenchOf,
-        *,
-        final: str = "",
-        final_verdict: Verdict = Verdict.NOT_OURS,
-        per_hour_max: int,
-        accounts_max: int,
-    ) -> Report:
-        """The same for a report that waited, now that more is known of its value. `final`: why it waits no longer if nothing matches even
-        now. A report that another worker has in hand by now is left to that one."""
-        asked = replace(report, clues=clues)
+    async def judge_again(self, asked: Sequence[Asked], bench_of: BenchOf, *, per_hour_max: int, accounts_max: int) -> list[Report]:
+        """The same for reports that waited, now that more is known of their values. One that another worker has in hand by now is left to
+        that one."""
+        by_id = {one.report.id: replace(one.report, clues=one.clues) for one in asked}
+        judged: dict[str, list[Report]] = {}
         async with self._database.begin() as connection:
             await self._database.alone(connection, [JUDGING])
-            if (await connection.execute(select(reports.c.id).where(self._in_hand(report)))).first() is None:
-                return report
-            desk = await desk_of(self._database, connection, [asked], bench_of, per_hour_max=per_hour_max, accounts_max=accounts_max)
-            judged, *more = decide([asked], desk)
-            if judged.verdict is Verdict.WAITING and final:
-                judged = replace(judged, verdict=final_verdict, because=final)
+            ours = and_(reports.c.id.in_(list(by_id)), reports.c.owner == self._lock.owner)
+            mine = set((await connection.execute(select(reports.c.id).where(ours))).scalars())
+            told = [report for report in by_id.values() if report.id in mine]
+            desk = await desk_of(self._database, connection, told, bench_of, per_hour_max=per_hour_max, accounts_max=accounts_max)
+            changed: list[dict[str, Any]] = []
+            more: list[dict[str, Any]] = []
             now_ms = to_ms(self._database.now())
-            waits = {"owner": self._lock.owner} if judged.waits else {"owner": None, "attempts": 0}
-            values = {**rows.of_report(judged), **_next(judged, now_ms), **waits}
-            await connection.execute(update(reports).where(reports.c.id == report.id).values(**values))
+            for one in (one for one in asked if one.report.id in mine):
+                first, *others = judged[one.report.id] = one.ended(decide([by_id[one.report.id]], desk))
+                changed.append({"b_id": first.id, **rows.of_report(first), **_next(first, now_ms), **self._left(one, first, now_ms)})
+                more += [{**rows.of_report(other), **_next(other, now_ms)} for other in others]
+            if changed:
+                await connection.execute(_settling(changed[0]), changed)
             if more:
-                await connection.execute(insert(reports), [{**rows.of_report(one), **_next(one, now_ms)} for one in more])
+                await connection.execute(insert(reports), more)
             await self._carry_out(connection, desk)
-        self._work.hear()
-        return judged
+        if desk.woken or desk.urgent:
+            self._work.hear()
+        for one in asked:
+            if one.again is not None:
+                self._hear_after(one.again)
+        return [judged[one.report.id][0] if one.report.id in judged else one.report for one in asked]
+
+    def _left(self, one: Asked, judged: Report, now_ms: int) -> dict[str, Any]:
+        """In whose hands it is then: still ours, if it waits and was not to be given back."""
+        if not judged.waits:
+            return {"owner": None, "tries": 0}
+        if one.again is None:
+            return {"owner": self._lock.owner, "tries": 1}
+        return {"owner": None, "tries": 1, "due_at": now_ms + one.again // timedelta(milliseconds=1)}
 
     # --- inside the transaction -------------------------------------------------------------------------------------------
 
@@ -196,8 +224,11 @@ class Inbox:
         values = {"owner": None, "due_at": due, "closing_told" if report.verdict is not Verdict.WAITING else "because": told}
         async with self._database.begin() as connection:
             await connection.execute(update(reports).where(self._in_hand(report)).values(**values))
-        if after < HEARD_WITHIN:
-            asyncio.get_running_loop().call_later(after.total_seconds(), self.hear)
+        self._hear_after(after)
+
+    def _hear_after(self, length: timedelta) -> None:
+        if length < HEARD_WITHIN:
+            asyncio.get_running_loop().call_later(length.total_seconds(), self.hear)
 
     def _in_hand(self, report: Report) -> ColumnElement[bool]:
         return and_(reports.c.id == report.id, reports.c.owner == self._lock.owner)
@@ -281,7 +312,13 @@ def _event(report: Report) -> tuple[str, str]:
     return report.source, f"event:{hashlib.sha256(report.source_id.encode()).hexdigest()}"
 
 
+def _settling(row: Mapping[str, Any]) -> Update:
+    """Many reports at once, each by its own row. `tries` is 0 or 1: how often it was tried is forgotten, or kept."""
+    values: dict[str, Any] = {name: bindparam(name) for name in row if name not in ("b_id", "id", "tries")}
+    return update(reports).where(reports.c.id == bindparam("b_id")).values(**values, attempts=reports.c.attempts * bindparam("tries"))
+
+
 def _next(report: Report, now_ms: int) -> dict[str, Any]:
     """When it is worked on next: one that waits, at once; one about a dead value is closed at its source, at once."""
     closable = report.verdict is Verdict.ALREADY_DEAD and report.source in CLOSABLE
-    return {"due_at": now_ms if report.verdict is Verdict.WAITING or closable else None, "closing": "due" if closable else ""}
+    return {"due_at": now_ms - AT_ONCE_MS if report.verdict is Verdict.WAITING or closable else None, "closing": "due" if closable else ""}

@@ -80,11 +80,14 @@ class Doors:
         self._refusals = {name: _Refusals() for name in senders}
 
     def routes(self) -> Iterable[web.RouteDef]:
-        return (web.post("/alerts/{sender}", self._post), web.options("/alerts/event-grid", self._preflight))
+        return (web.post("/alerts/{sender}", self._post), web.options("/alerts/{sender}", self._preflight))
 
     async def _preflight(self, request: web.Request) -> web.Response:
-        if "event-grid" not in self._senders:
+        name = request.match_info["sender"]
+        if name not in self._senders:
             return _said(404, "no such sender in the settings")
+        if name != event_grid.SOURCE:
+            return _said(405, "this sender does not ask first", {"Allow": "POST"})
         try:
             return _shaken(event_grid.preflight(dict(request.headers)))
         except NotTaken as refused:

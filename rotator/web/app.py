@@ -6,6 +6,7 @@ for, and the bytes as they came, never unpacked. What goes wrong inside is a 503
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from aiohttp import web
@@ -19,6 +20,10 @@ CONNECTIONS_MAX = 400
 """Well below the files that a process may open by default: a stranger who only connects must not take them from the ledger."""
 IDLE_S_MAX = 15
 SHUTDOWN_S_MAX = 2
+
+SILENT = logging.getLogger("rotator.web.wire")
+SILENT.disabled = True
+"""Where aiohttp would log what it cannot parse: a traceback with the header's value (a secret, perhaps), as often as a stranger likes."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -37,9 +42,32 @@ def make_app(*routes: Iterable[web.RouteDef], watch: Watch = logged) -> web.Appl
             return web.json_response({"error": "something went wrong here; send it again"}, status=503, headers={"Retry-After": "10"})
 
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[guarded])
-    for some in routes:
-        app.add_routes(list(some))
+    every = [one for some in routes for one in some if isinstance(one, web.RouteDef)]
+    for one in every:
+        app.router.add_route(one.method, one.path, one.handler, expect_handler=_expected)
+    for path in {one.path: None for one in every}:
+        app.router.add_route("*", path, _other_method, expect_handler=_expected)
+    app.router.add_route("*", "/{elsewhere:.*}", _nowhere, expect_handler=_expected)
     return app
+
+
+async def _other_method(request: web.Request) -> web.StreamResponse:
+    resource = request.match_info.route.resource
+    allowed = {route.method for route in resource or () if route.method != "*"}
+    raise web.HTTPMethodNotAllowed(request.method, allowed)
+
+
+async def _nowhere(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound
+
+
+async def _expected(request: web.Request) -> web.StreamResponse | None:
+    """aiohttp's own repeats an odd Expect in its refusal, and fails where that cannot be encoded."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # as aiohttp's does: the answer is yet to come
+        return None
+    return web.json_response({"error": "nothing but 100-continue can be expected"}, status=417)
 
 
 def _allowed(answer: web.HTTPException) -> dict[str, str]:
@@ -54,7 +82,13 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         Rejected: the address cannot be listened on.
     """
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S_MAX, keepalive_timeout=IDLE_S_MAX, auto_decompress=False
+        app,
+        access_log=None,
+        logger=SILENT,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_S_MAX,
+        keepalive_timeout=IDLE_S_MAX,
+        auto_decompress=False,
     )
     await runner.setup()
     listener = None

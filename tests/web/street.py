@@ -17,7 +17,7 @@ from rotator.core.report import Report
 from rotator.daemon.life import Daemon
 from rotator.daemon.systemd import Systemd
 from rotator.ledger.store import Ledger
-from rotator.sandbox import Sandbox
+from rotator.sandbox import Sandbox, SandboxThread
 from rotator.sandbox.accounts import Account
 from rotator.sandbox.senders import Posting, Senders
 from rotator.settings import load
@@ -136,7 +136,7 @@ async def opened(
 
 
 def settings_for(
-    azure: Sandbox,
+    azure: Sandbox | SandboxThread,
     fleet: Sequence[Mapping[str, str]],
     place: Path,
     url: str,
