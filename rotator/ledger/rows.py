@@ -1,7 +1,7 @@
 """Rows to core types and back. One function a type and direction; times are milliseconds in a row, aware UTC in the core."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -139,8 +139,11 @@ def report(row: RowMapping) -> Report:
     )
 
 
+REPORT_COLUMNS = tuple(field.name for field in fields(Report) if field.name != "clues")
+
+
 def of_report(told: Report) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in asdict(told).items() if name != "clues"} | {"clues": json.dumps(asdict(told.clues))}
+    return {name: _plain(getattr(told, name)) for name in REPORT_COLUMNS} | {"clues": json.dumps(asdict(told.clues))}
 
 
 def known_key(row: RowMapping) -> KnownKey:
