@@ -15,6 +15,7 @@ settings.load_profile("rotator")
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rotator")
     group.addoption("--all-faults", action="store_true", help="every call, not only the main ones, struck by every fault of the wire")
+    group.addoption("--fuzz", type=int, default=40, metavar="N", help="how many requests of each sort are tried at the doors")
     group.addoption("--all-kills", action="store_true", help="kill before and after every effect, and at every read between")
     group.addoption("--soak-seed", type=int, default=5, help="whom it kills, and when")
     group.addoption("--soak", type=int, default=15, metavar="SECONDS", help="how long three daemons are killed at random")

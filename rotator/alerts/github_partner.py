@@ -59,10 +59,12 @@ def _leak(post: Post, one: object) -> Record:
 
 
 def answer(delivery: Delivery, ours: Mapping[Fingerprint, bool]) -> list[dict[str, Any]]:
-    """What GitHub wants to hear of each token, by its hash: `true_positive` where it is or was a key of ours."""
+    """What GitHub wants to hear of each token, by its hash: whether it is or was a key of ours; nothing where `ours` does not know."""
     told = []
     for leak in (record for record in delivery.records if isinstance(record, Leak)):
         values = [clue for clue in leak.clues if isinstance(clue, Sealed)]
-        label = "true_positive" if any(ours.get(value.fingerprint) for value in values) else "false_positive"
-        told.append({"token_hash": values[0].sha256(), "token_type": leak.kind, "label": label})
+        known = [ours[value.fingerprint] for value in values if value.fingerprint in ours]
+        if known:
+            label = "true_positive" if any(known) else "false_positive"
+            told.append({"token_hash": values[0].sha256(), "token_type": leak.kind, "label": label})
     return told

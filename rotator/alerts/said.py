@@ -26,13 +26,18 @@ from rotator.core.sealed import Fingerprint, Sealed
 
 OURS = ("azure", "openai", "cognitive")
 """Words in a sender's name for a kind of key that make it worth asking the whole fleet."""
+BATCHED = ("event-grid",)
+"""Sources that deliver an event again in another batch; each event has an id that is the same in all of them."""
+TOLD_TO_US = ("fingerprint", "sha256")
+"""Digests that only somebody sends who means a key of ours; `hmsl_hash` comes with every kind of secret."""
 SOURCE_ID_LENGTH_MAX = 500
 
 
 def arrival_of(delivery: Delivery) -> Arrival:
     """The reports of a delivery, and the names that it is remembered by: neither alone tells a replay."""
     names = [f"body:{delivery.body_sha256}", *([f"id:{delivery.delivery_id}"] if delivery.delivery_id else [])]
-    return Arrival(source=delivery.source, identities=tuple(names), reports=tuple(reports_of(delivery.records)))
+    reports = tuple(reports_of(delivery.records))
+    return Arrival(source=delivery.source, identities=tuple(names), reports=reports, by_event=delivery.source in BATCHED)
 
 
 def reports_of(records: Iterable[Record]) -> Iterable[Report]:
@@ -70,7 +75,7 @@ def clues_of(clues: Iterable[Clue], kind: str = "") -> Clues:
         sha256=tuple(one.value for one in hashes if one.kind == "sha256"),
         hmsl_hash=tuple(one.value for one in hashes if one.kind == "hmsl_hash"),
         held_by=held,
-        likely=named or any(value.satisfies(is_keylike) for value in values) or any(one.kind == "fingerprint" for one in hashes),
+        likely=named or any(value.satisfies(is_keylike) for value in values) or any(one.kind in TOLD_TO_US for one in hashes),
     )
 
 

@@ -53,15 +53,18 @@ class Sources:
             found["gitguardian"] = lambda report, case: _at_gitguardian(gitguardian, report)
         return found
 
-    async def poll(self) -> AsyncIterator[Arrival]:
-        """Every alert that is open now at the places that are polled: what was reported already is recognised by its name. Raises Fault."""
-        github = self._github
-        if github is None:
+    @property
+    def places(self) -> Sequence[str]:
+        """What can be polled."""
+        return self._places if self._github is not None else ()
+
+    async def poll(self, place: str) -> AsyncIterator[Arrival]:
+        """Every alert that is open at `place` now: what was reported already is recognised by its name. Raises Fault."""
+        if self._github is None:
             return
-        for place in self._places:
-            async for leak in github.open_alerts(place, self._now()):
-                name = f"poll:{leak.origin.id}"
-                yield arrival_of(Delivery(source="github", delivery_id=name, body_sha256=name, records=(leak,)))
+        async for leak in self._github.open_alerts(place, self._now()):
+            name = f"poll:{leak.origin.id}"
+            yield arrival_of(Delivery(source="github", delivery_id=name, body_sha256=name, records=(leak,)))
 
     async def _from_github(self, api: GitHubApi, name: str) -> Clues:
         held = await api.alert(github_alert(name), self._now())

@@ -114,9 +114,11 @@ def write_settings(
     fleet: Sequence[Mapping[str, str]],
     *,
     policies: Mapping[str, Mapping[str, str]] | None = None,
+    port: int | None = None,
     **defaults: str,
 ) -> tuple[Path, Path]:
-    """Settings for the fleet, and the file that holds the sandbox's client secret (a fake one, for its owner alone)."""
+    """Settings for the fleet, and the file that holds the sandbox's client secret (a fake one, for its owner alone). `port` is where a
+    daemon listens; 0 takes any that is free."""
     own = policies or {}
     secret = directory / "client-secret"
     secret.write_text(azure.client_secret, encoding="utf-8")
@@ -133,6 +135,7 @@ def write_settings(
         "ledger": f"sqlite:///{directory / 'rotator.db'}",
         "defaults": {"cryptoperiod": "30d", "overlap": "5s", "drain_deadline": "30s", **defaults},
         "alerts": _alerts(directory, azure),
+        **({"web": {"port": port}} if port is not None else {}),
         "credentials": [{name: one[name] for name in ("name", "account", "secret")} | dict(own.get(one["name"], {})) for one in fleet],
     }
     path = directory / "rotator.yaml"

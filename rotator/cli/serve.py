@@ -1,6 +1,8 @@
 """`rotator serve`: the daemon."""
 
+import contextlib
 import sys
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from rotator.daemon.life import Daemon
 
 POLL_EVERY = timedelta(minutes=5)
-"""How often the sources are asked for what a lost delivery told of: GitHub sends none again."""
+"""How often the sources are asked for what a lost delivery told of (and once at the start): GitHub sends none again."""
 
 
 @click.command("serve", short_help="Keep the fleet rotated, without anyone watching.")
@@ -73,9 +75,21 @@ async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> No
 
 
 async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> None:
-    """The daemon with its doors: what comes through them is stored by the reception, and worked off by the triage beside the pump."""
+    async with open_doors(daemon, house, directory) as port:
+        house.world.watch("listening", host=house.settings.web.host, port=port, senders=sorted(house.settings.alerts.senders()))
+        await daemon.live()
+
+
+@contextlib.asynccontextmanager
+async def open_doors(daemon: "Daemon", house: House, directory: Path) -> AsyncIterator[int]:
+    """The doors of a daemon that is about to live: what comes through them is stored by the reception, and worked off by the triage beside
+    the pump. The port that they came to have.
+
+    Raises:
+        Rejected, Missing: a sender's secret that is not there, or an address that cannot be listened on.
+    """
     from rotator.alerts.sources import Sources
-    from rotator.daemon.cadence import Tick
+    from rotator.daemon.cadence import Tick, guarded
     from rotator.daemon.reception import Reception
     from rotator.daemon.triage import Triage
     from rotator.web.alerts import Doors
@@ -85,22 +99,21 @@ async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> N
     from rotator.web.taking import Taking
     from rotator.wiring import open_alerting
 
-    settings, clock, watch = house.settings, house.world.clock, house.world.watch
-    ourselves = await house.azure.credential.object_id(house.azure.arm_scope) if settings.alerts.senders() else ""
+    settings, clock, watch, azure = house.settings, house.world.clock, house.world.watch, house.azure
     async with open_alerting(house, directory) as alerting:
         github = settings.alerts.github
         sources = Sources(alerting, github.repositories if github else (), clock.now)
-        reception = Reception(daemon.fleet, house.ledger.inbox, settings.alerts.policy, ourselves)
+        who_we_are = lambda: azure.credential.object_id(azure.arm_scope)  # noqa: E731
+        reception = Reception(daemon.fleet, house.ledger.inbox, settings.alerts.policy, who_we_are)
         triage = Triage(daemon.fleet, house.ledger, reception.registry, sources.fetches(), sources.closes())
         taking = Taking(reception.store)
         doors = Doors(alerting.senders, taking, clock.now, watch, per_minute=settings.limits.alerts_per_minute)
-        polls = [Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)]
-        daemon.accompany(triage.serve, ticks=polls if github and github.repositories else ())
-        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-        app = make_app(health.routes(), doors.routes())
+        if settings.alerts.senders():
+            poll = Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)
+            daemon.accompany(triage.serve, guarded(poll, watch), ticks=[poll])
+        app = make_app(Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials)).routes(), doors.routes(), watch=watch)
         async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
-            watch("listening", host=settings.web.host, port=port, senders=sorted(alerting.senders))
-            await daemon.live()
+            yield port
 
 
 def _logging(common: Common) -> Common:

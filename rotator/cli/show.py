@@ -121,6 +121,8 @@ def _line_of_a_daemon(event: str, fields: Mapping[str, Any]) -> str | None:
             return f"· {fields['credentials']} credential(s) kept; Ctrl-C ends between two steps"
         case "listening":
             return f"· http://{fields['host']}:{fields['port']}/healthz and /readyz"
+        case "alert" | "alert_closed" | "alert_refused" | "alert_not_closed" | "poll_failed" | "report_put_off":
+            return _line_of_an_alert(event, fields)
         case "drifted":
             return f"≠ {fields['because']}"
         case "overdue":
@@ -135,3 +137,18 @@ def _line_of_a_daemon(event: str, fields: Mapping[str, Any]) -> str | None:
             return f"· {event.replace('_', ' ')}"
         case _:
             return None
+
+
+def _line_of_an_alert(event: str, fields: Mapping[str, Any]) -> str:
+    because = fields["because"]
+    match event:
+        case "alert":
+            return f"! {fields['source']}: {because}"
+        case "alert_closed":
+            return f"✓ the alert of {fields['source']}: {because}"
+        case "alert_refused":
+            return f"✗ {fields['source']}: {because} ({fields['times']} times)"
+        case "alert_not_closed":
+            return f"✗ the alert of {fields['source']} stays open: {because}"
+        case _:
+            return f"… {because}"

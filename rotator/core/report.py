@@ -95,11 +95,13 @@ class KnownKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One delivery: by what names it is remembered, and what it reports."""
+    """One delivery: by what names it is remembered, and what it reports. `by_event`: its sender puts the same event into other batches,
+    too, so each report is remembered by its own name beside that of the delivery."""
 
     source: str
     identities: tuple[str, ...]
     reports: tuple[Report, ...]
+    by_event: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ or a clock set back by a day would stop them for a day.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
@@ -40,7 +41,7 @@ async def ticking(
     scheduler = AsyncIOScheduler(timezone=UTC)
     for tick in ticks:
         scheduler.add_job(
-            _guarded(tick, watch),
+            guarded(tick, watch),
             IntervalTrigger(seconds=tick.every.total_seconds(), jitter=tick.jitter.total_seconds() or None, timezone=UTC),
             id=tick.name,
             coalesce=True,
@@ -57,7 +58,9 @@ async def ticking(
         scheduler.shutdown(wait=False)
 
 
-def _guarded(tick: Tick, watch: Watch) -> Callable[[], Awaitable[None]]:
+def guarded(tick: Tick, watch: Watch) -> Callable[[], Coroutine[Any, Any, None]]:
+    """A tick that fails is said so, and ends nothing."""
+
     async def run() -> None:
         try:
             await tick.run()

@@ -1,7 +1,8 @@
 """Where deliveries are stored, whoever brings them: a door of the web, or the poll that finds what a lost delivery told of."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from rotator.core.faults import Fault
@@ -9,23 +10,37 @@ from rotator.core.judge import SourcePolicy
 from rotator.core.report import Arrival, Receipt
 from rotator.daemon.fleet import Fleet
 from rotator.engine.registry import Registry, registry_of
-from rotator.ledger.inbox import BATCH_MAX, Inbox
+from rotator.ledger.inbox import BATCH_MAX, Inbox, Standing
 
-CLOSED_BY_US = "done"
+SETTLED = frozenset({"done", "otherwise"})
+"""How an alert was closed that is open again: by us, or by a person."""
+LISTS_LAG = timedelta(minutes=1)
+"""A source's list may still show as open what was closed a moment ago."""
 
 
 class Polled(Protocol):
     """A source that is asked what is open there."""
 
-    def poll(self) -> AsyncIterator[Arrival]: ...
+    @property
+    def places(self) -> Sequence[str]: ...
+
+    def poll(self, place: str) -> AsyncIterator[Arrival]: ...
 
 
 class Reception:
-    """`store` fulfils what the doors ask for."""
+    """`store` fulfils what the doors ask for. `who_we_are` asks for our own object id, and answers nothing where it cannot be told."""
 
-    def __init__(self, fleet: Fleet, inbox: Inbox, policies: Callable[[str], SourcePolicy], ourselves: str) -> None:
-        self._fleet, self._inbox, self._policies, self._ourselves = fleet, inbox, policies, ourselves
+    def __init__(
+        self, fleet: Fleet, inbox: Inbox, policies: Callable[[str], SourcePolicy], who_we_are: Callable[[], Awaitable[str]]
+    ) -> None:
+        self._fleet, self._inbox, self._policies, self._who_we_are = fleet, inbox, policies, who_we_are
         self._made: tuple[object, Registry] | None = None
+        self._ourselves = ""
+
+    async def introduce(self) -> None:
+        """Learn who we are, so that what we do ourselves is told from what strangers do; again, where Entra was away."""
+        if not self._ourselves:
+            self._ourselves, self._made = await self._who_we_are(), None
 
     def registry(self) -> Registry:
         """What reports are judged by; made anew when the fleet is another one."""
@@ -43,32 +58,40 @@ class Reception:
         )
 
     async def poll(self, source: Polled) -> None:
-        """Take what is open at the source and was never reported; what we closed and is open again is opened again here."""
-        found: list[Arrival] = []
-        try:
-            async for arrival in source.poll():
-                found.append(arrival)
-        except Fault as fault:
-            self._fleet.world.watch("poll_failed", because=f"{fault.what}; {fault.remedy}" if fault.remedy else fault.what)
-        for start in range(0, len(found), BATCH_MAX):
-            await self._take_lost(found[start : start + BATCH_MAX])
+        """Take what is open at the source and was never reported; what was closed and is open again is opened again here.
 
-    async def _take_lost(self, some: list[Arrival]) -> None:
+        Raises:
+            LedgerFault: the next poll finds the same.
+        """
+        await self.introduce()
+        for place in source.places:
+            began, found = self._fleet.world.clock.now(), list[Arrival]()
+            try:
+                async for arrival in source.poll(place):
+                    found.append(arrival)
+            except Fault as fault:
+                because = f"{fault.what}; {fault.remedy}" if fault.remedy else fault.what
+                self._fleet.world.watch("poll_failed", place=place, because=because)
+            for start in range(0, len(found), BATCH_MAX):
+                await self._take_lost(found[start : start + BATCH_MAX], began)
+
+    async def _take_lost(self, some: list[Arrival], began: datetime) -> None:
         known = await self._inbox.known("github", [report.source_id for arrival in some for report in arrival.reports])
-        lost = [one for arrival in some if (one := _lost(arrival, known)) is not None]
+        lost = [one for arrival in some if (one := _lost(arrival, known, began)) is not None]
         if lost:
             receipts = await self.store(lost)
             taken = [report for receipt in receipts for report in receipt.reports]
-            self._fleet.world.watch("poll_found", reports=[report.source_id for report in taken])
+            if taken:
+                self._fleet.world.watch("poll_found", reports=[report.source_id for report in taken])
 
 
-def _lost(arrival: Arrival, known: dict[str, str]) -> Arrival | None:
-    """What of a polled alert is news: one that nobody reported, or one that we closed and that is open again."""
+def _lost(arrival: Arrival, known: Mapping[str, Standing], began: datetime) -> Arrival | None:
+    """What of a polled alert is news: one that nobody reported, or one that had been closed for a while and is open again."""
     (report,) = arrival.reports
-    closing = known.get(report.source_id)
-    if closing is None:
+    standing = known.get(report.source_id)
+    if standing is None:
         return arrival
-    if closing != CLOSED_BY_US:
+    if standing.closing not in SETTLED or standing.closed_at is None or standing.closed_at > began - LISTS_LAG:
         return None
-    again = f"{arrival.identities[0]}@{report.reported_at:%Y-%m-%dT%H:%M}"
+    again = f"{arrival.identities[0]}@{standing.closed_at:%Y-%m-%dT%H:%M:%S}"
     return replace(arrival, identities=(again,), reports=(replace(report, reopened=True),))

@@ -33,7 +33,8 @@ def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
         overdue.say(await ledger.work.rows(), fleet.credentials, fleet.world.clock.now(), fleet.world.watch)
 
     async def prune() -> None:
-        removed = await ledger.journal.prune(fleet.limits.history) + await ledger.inbox.prune(DELIVERIES_KEPT)
+        history = fleet.limits.history
+        removed = await ledger.journal.prune(history) + await ledger.inbox.prune(DELIVERIES_KEPT, history=history)
         fleet.world.watch("pruned", rows=removed)
 
     return (

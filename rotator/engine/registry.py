@@ -1,21 +1,12 @@
-"""What reports are judged by: the fleet as the settings name it now, what each source may cause, and who we are ourselves.
+"""What reports are judged by: the fleet as the settings name it now, what each source may cause, and who we are ourselves."""
 
-And the index that they are matched in: brought up to date for the whole fleet where a report speaks of a value that it does not know.
-"""
-
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from rotator.core.credential import Credential, Secret
 from rotator.core.desk import About
-from rotator.core.faults import Denied, Fault, Missing, Rejected
 from rotator.core.judge import Bench, Rails, SourcePolicy
-from rotator.engine.ports import World
-
-FINAL = (Denied, Missing, Rejected)
-"""An account that answers so has no key for us to find now, nor the next minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +52,3 @@ def _spellings(secret: Secret) -> tuple[str, str]:
     """By its URL, and by the vault's bare name, as some events have it."""
     host = secret.vault.partition("://")[2].partition("/")[0]
     return str(secret).lower(), f"{host.partition('.')[0]}/secrets/{secret.name}".lower()
-
-
-async def index_fleet(credentials: Iterable[Credential], world: World, *, at_once: int = 8) -> list[str]:
-    """List the keys of every account into the index, at cadence's pace; which could not be asked just now, and why."""
-    gate, unseen = asyncio.Semaphore(at_once), list[str]()
-
-    async def one(credential: Credential) -> None:
-        async with gate:
-            try:
-                await world.journal.index(credential.name, credential.account, await world.issuer.keys(credential.account))
-            except FINAL:
-                return
-            except Fault as fault:
-                unseen.append(f"{credential.name}: {fault.what}")
-
-    await asyncio.gather(*(one(credential) for credential in credentials))
-    return unseen

@@ -39,8 +39,8 @@ class Database:
         self.engine = engine
         self._writer = engine.execution_options(**WRITES)
         self.name = name
-        self._writing = asyncio.Lock()
         self._anchor: tuple[datetime, float] | None = None
+        self._turn: AbstractAsyncContextManager[Any] = nullcontext() if self.is_postgresql else asyncio.Lock()
 
     @property
     def is_postgresql(self) -> bool:
@@ -48,14 +48,13 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that writes. Raises LedgerFault where the database is away or refuses."""
-        with self.faults():
-            async with self._turn(), self._writer.begin() as connection:
-                yield connection
+        """One transaction that writes. Raises LedgerFault where the database is away or refuses.
 
-    def _turn(self) -> AbstractAsyncContextManager[None]:
-        """SQLite has one writer: ours wait for each other here, in order, and not in its busy handler, which sleeps."""
-        return nullcontext() if self.is_postgresql else self._writing
+        Those of this process take turns on SQLite, first come first served: its own way to wait is to try again, which starves whom it may.
+        """
+        with self.faults():
+            async with self._turn, self._writer.begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:

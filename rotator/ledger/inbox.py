@@ -6,30 +6,66 @@ looked for, and one that is to be closed at its source, is worked on later, unde
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.core.desk import BenchOf, Desk, decide
-from rotator.core.incident import OPERATOR, State
-from rotator.core.judge import Rails
-from rotator.core.report import Arrival, Clues, KnownKey, Matter, Receipt, Report, Verdict
+from rotator.core.incident import State
+from rotator.core.report import Arrival, Clues, Matter, Receipt, Report, Verdict
 from rotator.ledger import rows
 from rotator.ledger.audit import say
 from rotator.ledger.database import Database
+from rotator.ledger.desk import chunks, desk_of
 from rotator.ledger.locks import Lock
-from rotator.ledger.rows import to_ms
-from rotator.ledger.schema import deliveries, incidents, keys, reports, work
+from rotator.ledger.rows import from_ms, to_ms
+from rotator.ledger.schema import deliveries, incidents, reports, work
 from rotator.ledger.work import EMERGENCY, WorkTable
 from rotator.ledger.work import OPERATOR as ASKED_FOR
 
 CLOSABLE = ("github", "gitguardian")
 """The sources at which an alert can be closed."""
 BATCH_MAX = 200
+HEARD_WITHIN = timedelta(minutes=1)
+"""What is given back for no longer is heard of when its time has come, and not at the next poll after it."""
+FAILED_AGAIN = timedelta(seconds=10)
+IDENTITY_LENGTH_MAX = 200
+AT_ONCE_MS = 1_000
+"""What is due at once is so by a clock that is a moment behind, too."""
+JUDGING = "judging"
+"""Who judges is alone: two workers that did at once could open a case twice, and twice as many as the rails allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A report in hand that is to be judged again, by these clues. If nothing matches even now: `final` says why it waits no longer, and
+    what it is then; or it is given back, to be asked about `again` in a while, for the reason that is told."""
+
+    report: Report
+    clues: Clues
+    final: str = ""
+    verdict: Verdict = Verdict.NOT_OURS
+    again: timedelta | None = None
+    told: str = ""
+
+    def ended(self, judged: list[Report]) -> list[Report]:
+        first, *more = judged
+        if first.waits and self.final:
+            return [replace(first, verdict=self.verdict, because=self.final)]
+        return [replace(first, because=self.told or first.because), *more] if first.waits else judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the closing of an alert stands, and since when."""
+
+    closing: str
+    closed_at: datetime | None
 
 
 class Inbox:
@@ -40,101 +76,90 @@ class Inbox:
         self._lock = lock
         self._work = workshop
         self._heard = asyncio.Event()
+        workshop.listeners.append(self.hear)  # a run that ends may have proven a value dead, whose alert is to be closed
 
     async def take(self, arrivals: Sequence[Arrival], bench_of: BenchOf, *, per_hour_max: int, accounts_max: int) -> list[Receipt]:
         """Store, judge, file and wake. When this returns, a kill of this process loses none of it."""
         async with self._database.begin() as connection:
-            new = await self._unseen(connection, arrivals)
-            told = [report for arrival, is_new in zip(arrivals, new, strict=True) if is_new for report in arrival.reports]
-            desk = await self._desk(connection, told, bench_of, per_hour_max, accounts_max)
-            receipts = [
-                Receipt(reports=tuple(decide(arrival.reports, desk))) if is_new else Receipt(seen_before=True)
-                for arrival, is_new in zip(arrivals, new, strict=True)
-            ]
-            stored = [report for receipt in receipts for report in receipt.reports]
+            await self._database.alone(connection, [JUDGING])
+            news = await self._news(connection, arrivals)
+            told = [report for some in news for report in some or ()]
+            desk = await desk_of(self._database, connection, told, bench_of, per_hour_max=per_hour_max, accounts_max=accounts_max)
+            receipts = [Receipt(seen_before=True) if some is None else Receipt(reports=tuple(decide(some, desk))) for some in news]
+            now_ms = to_ms(self._database.now())
+            stored = [{**rows.of_report(report), **_next(report, now_ms)} for receipt in receipts for report in receipt.reports]
             if stored:
-                now_ms = to_ms(self._database.now())
-                await connection.execute(insert(reports), [{**rows.of_report(one), **_next(one, now_ms)} for one in stored])
+                await connection.execute(insert(reports), stored)
             await self._carry_out(connection, desk)
-        self._work.hear()
-        self._heard.set()
+        if desk.woken or desk.urgent:
+            self._work.hear()
+        if any(row["due_at"] is not None for row in stored):
+            self._heard.set()
         return receipts
 
-    async def judge_again(
-        self, report: Report, clues: Clues, bench_of: BenchOf, *, final: str = "", per_hour_max: int, accounts_max: int
-    ) -> Report:
-        """The same for a report that waited, now that more is known of its value. `final`: what it is if nothing matches even now."""
-        asked = replace(report, clues=clues)
+    async def judge_again(self, asked: Sequence[Asked], bench_of: BenchOf, *, per_hour_max: int, accounts_max: int) -> list[Report]:
+        """The same for reports that waited, now that more is known of their values. One that another worker has in hand by now is left to
+        that one."""
+        by_id = {one.report.id: replace(one.report, clues=one.clues) for one in asked}
+        judged: dict[str, list[Report]] = {}
         async with self._database.begin() as connection:
-            desk = await self._desk(connection, [asked], bench_of, per_hour_max, accounts_max)
-            judged, *more = decide([asked], desk)
-            if judged.verdict is Verdict.WAITING and final:
-                judged = replace(judged, verdict=Verdict.NOT_OURS, because=final)
+            await self._database.alone(connection, [JUDGING])
+            ours = and_(reports.c.id.in_(list(by_id)), reports.c.owner == self._lock.owner)
+            mine = set((await connection.execute(select(reports.c.id).where(ours))).scalars())
+            told = [report for report in by_id.values() if report.id in mine]
+            desk = await desk_of(self._database, connection, told, bench_of, per_hour_max=per_hour_max, accounts_max=accounts_max)
+            changed: list[dict[str, Any]] = []
+            more: list[dict[str, Any]] = []
             now_ms = to_ms(self._database.now())
-            values = {**rows.of_report(judged), **_next(judged, now_ms), "owner": None, "attempts": 0}
-            await connection.execute(update(reports).where(reports.c.id == report.id).values(**values))
+            for one in (one for one in asked if one.report.id in mine):
+                first, *others = judged[one.report.id] = one.ended(decide([by_id[one.report.id]], desk))
+                changed.append({"b_id": first.id, **rows.of_report(first), **_next(first, now_ms), **self._left(one, first, now_ms)})
+                more += [{**rows.of_report(other), **_next(other, now_ms)} for other in others]
+            if changed:
+                await connection.execute(_settling(changed[0]), changed)
             if more:
-                await connection.execute(insert(reports), [{**rows.of_report(one), **_next(one, now_ms)} for one in more])
+                await connection.execute(insert(reports), more)
             await self._carry_out(connection, desk)
-        self._work.hear()
-        return judged
+        if desk.woken or desk.urgent:
+            self._work.hear()
+        for one in asked:
+            if one.again is not None:
+                self._hear_after(one.again)
+        return [judged[one.report.id][0] if one.report.id in judged else one.report for one in asked]
+
+    def _left(self, one: Asked, judged: Report, now_ms: int) -> dict[str, Any]:
+        """In whose hands it is then: still ours, if it waits and was not to be given back."""
+        if not judged.waits:
+            return {"owner": None, "tries": 0}
+        if one.again is None:
+            return {"owner": self._lock.owner, "tries": 1}
+        return {"owner": None, "tries": 1, "due_at": now_ms + one.again // timedelta(milliseconds=1)}
 
     # --- inside the transaction -------------------------------------------------------------------------------------------
 
-    async def _unseen(self, connection: AsyncConnection, arrivals: Sequence[Arrival]) -> list[bool]:
-        """Which of them were not taken before, by any of their names. All their names are remembered from now on."""
-        named = {(one.source, identity[:200]) for one in arrivals for identity in one.identities}
-        if not named:
-            return [True] * len(arrivals)
-        now = to_ms(self._database.now())
-        values = [{"source": source, "identity": identity, "at": now} for source, identity in sorted(named)]
-        statement = self._database.upsert(deliveries).values(values).on_conflict_do_nothing()
-        fresh = {
-            (row.source, row.identity) for row in await connection.execute(statement.returning(deliveries.c.source, deliveries.c.identity))
-        }
-        new: list[bool] = []
+    async def _news(self, connection: AsyncConnection, arrivals: Sequence[Arrival]) -> list[tuple[Report, ...] | None]:
+        """What each of them tells that was not taken before; None for a delivery that was, by any of its names. All are remembered now."""
+        named = {name for one in arrivals for name in (*_names(one), *map(_event, one.reports if one.by_event else ()))}
+        fresh = await self._remember(connection, sorted(named))
+        news: list[tuple[Report, ...] | None] = []
         for one in arrivals:
-            mine = {(one.source, identity[:200]) for identity in one.identities}
-            new.append(mine <= fresh)
+            mine = set(_names(one))
+            new = mine <= fresh
             fresh -= mine
-        return new
+            some = [report for report in one.reports if not one.by_event or _event(report) in fresh] if new else []
+            fresh -= {_event(report) for report in some}
+            news.append(tuple(some) if new and (some or not one.reports) else None)
+        return news
 
-    async def _desk(
-        self, connection: AsyncConnection, told: Sequence[Report], bench_of: BenchOf, per_hour_max: int, accounts_max: int
-    ) -> Desk:
-        bench = bench_of("", Rails(opened_last_hour=0, per_hour_max=0, accounts_per_delivery_max=0), frozenset())
-        known = await self._known(connection, told, bench.by_account)
-        about = {key.fingerprint for key in known}
-        await self._database.alone(connection, about)
-        found = await connection.execute(select(incidents).where(incidents.c.fingerprint.in_(about)).with_for_update()) if about else None
-        cases = [rows.incident(row) for row in found.mappings()] if found is not None else []
-        hour_ago = to_ms(self._database.now() - timedelta(hours=1))
-        by_itself = and_(
-            incidents.c.reported_at >= hour_ago, incidents.c.source.not_like(f"{OPERATOR}%"), incidents.c.state != State.HELD.value
-        )
-        opened = (await connection.execute(select(func.count()).select_from(incidents).where(by_itself))).scalar_one()
-        return Desk(
-            bench_of=bench_of,
-            per_hour_max=per_hour_max,
-            accounts_max=accounts_max,
-            opened=opened,
-            known=known,
-            cases={(case.credential, case.fingerprint): case for case in cases},
-        )
-
-    async def _known(self, connection: AsyncConnection, told: Sequence[Report], by_account: Mapping[str, str]) -> list[KnownKey]:
-        clues = [report.clues for report in told if report.matter is Matter.LEAK]
-        names = {by_account.get(report.account.lower(), "") for report in told if report.matter is Matter.SUSPICION} - {""}
-        asked: list[tuple[Any, set[Any]]] = [
-            (keys.c.fingerprint, {value for one in clues for value in one.fingerprints}),
-            (keys.c.sha256, {value for one in clues for value in one.sha256}),
-            (keys.c.hmsl_hash, {value for one in clues for value in one.hmsl_hash}),
-            (keys.c.credential, names),
-        ]
-        wanted = [column.in_(values) for column, values in asked if values]
-        if not wanted:
-            return []
-        return [rows.known_key(row) for row in (await connection.execute(select(keys).where(or_(*wanted)))).mappings()]
+    async def _remember(self, connection: AsyncConnection, named: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of the names were not known."""
+        now, fresh = to_ms(self._database.now()), set[tuple[str, str]]()
+        for some in chunks(named):
+            values = [{"source": source, "identity": identity, "at": now} for source, identity in some]
+            statement = self._database.upsert(deliveries).values(values).on_conflict_do_nothing()
+            found = await connection.execute(statement.returning(deliveries.c.source, deliveries.c.identity))
+            fresh |= {(row.source, row.identity) for row in found}
+        return fresh
 
     async def _carry_out(self, connection: AsyncConnection, desk: Desk) -> None:
         """The cases, the wakes and the orders that were decided; then the audit, which comes last."""
@@ -156,28 +181,57 @@ class Inbox:
 
     # --- later work -------------------------------------------------------------------------------------------------------
 
+    def hear(self) -> None:
+        """There may be something to do."""
+        self._heard.set()
+
     async def wait(self, longest: timedelta) -> None:
-        """Until something is taken in this process, but no longer than `longest`."""
+        """Until something is heard of in this process, but no longer than `longest`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest.total_seconds()):
                 await self._heard.wait()
         self._heard.clear()
 
-    async def claim_due(self, limit: int) -> list[Report]:
-        """Reports that are to be judged again or closed at their source, and are ours to do."""
+    async def claim_due(self, each: int, *, in_hand: Mapping[str, int] | None = None) -> list[Report]:
+        """Reports that are to be judged again or closed at their source, and are ours to do: at most `each` of one source, less what of it
+        is in hand, so that a loud one keeps no other waiting."""
         due = and_(reports.c.owner.is_(None), reports.c.due_at <= self._database.now_ms())
-        first = select(reports.c.id).where(due).order_by(reports.c.due_at).limit(limit).with_for_update(skip_locked=True)
-        taken = {"owner": self._lock.owner, "attempts": reports.c.attempts + 1}
+        async with self._database.connect() as connection:
+            sources = (await connection.execute(select(reports.c.source).where(due).distinct())).scalars().all()
+        room = {source: each - (in_hand or {}).get(source, 0) for source in sorted(sources)}
+        claimed: list[Report] = []
+        if not any(left > 0 for left in room.values()):
+            return claimed
         async with self._database.begin() as connection:
-            found = await connection.execute(update(reports).where(reports.c.id.in_(first)).values(**taken).returning(reports))
-            return [rows.report(row) for row in found.mappings()]
+            for source, left in room.items():
+                oldest = select(reports.c.id).where(due, reports.c.source == source).order_by(reports.c.due_at).limit(max(left, 0))
+                mine = reports.c.id.in_(oldest.with_for_update(skip_locked=True))
+                taken = {"owner": self._lock.owner, "attempts": reports.c.attempts + 1}
+                found = await connection.execute(update(reports).where(mine).values(**taken).returning(reports))
+                claimed += [rows.report(row) for row in found.mappings()]
+        return claimed
+
+    async def let_go(self, some: Sequence[str]) -> None:
+        """Give back what we had in hand and failed at: to be tried again by whoever comes next, in a while."""
+        due = self._database.now_ms() + FAILED_AGAIN // timedelta(milliseconds=1)
+        mine = and_(reports.c.id.in_(some), reports.c.owner == self._lock.owner)
+        async with self._database.begin() as connection:
+            await connection.execute(update(reports).where(mine).values(owner=None, due_at=due))
 
     async def give_back(self, report: Report, *, after: timedelta, told: str) -> None:
         """Not now: again after a while, and why."""
         due = self._database.now_ms() + after // timedelta(milliseconds=1)
         values = {"owner": None, "due_at": due, "closing_told" if report.verdict is not Verdict.WAITING else "because": told}
         async with self._database.begin() as connection:
-            await connection.execute(update(reports).where(reports.c.id == report.id).values(**values))
+            await connection.execute(update(reports).where(self._in_hand(report)).values(**values))
+        self._hear_after(after)
+
+    def _hear_after(self, length: timedelta) -> None:
+        if length < HEARD_WITHIN:
+            asyncio.get_running_loop().call_later(length.total_seconds(), self.hear)
+
+    def _in_hand(self, report: Report) -> ColumnElement[bool]:
+        return and_(reports.c.id == report.id, reports.c.owner == self._lock.owner)
 
     async def attempts(self, report: Report) -> int:
         async with self._database.connect() as connection:
@@ -187,6 +241,9 @@ class Inbox:
         """Reports whose value is dead now, and that can be closed at their source: due for that. How many."""
         done = select(incidents.c.id).where(incidents.c.state.in_([State.DEAD.value, State.CLOSED.value]))
         waiting = and_(reports.c.closing == "", reports.c.source.in_(CLOSABLE), reports.c.incident.in_(done))
+        async with self._database.connect() as connection:
+            if (await connection.execute(select(reports.c.id).where(waiting).limit(1))).first() is None:
+                return 0  # the usual answer costs no writer anything
         async with self._database.begin() as connection:
             found = await connection.execute(
                 update(reports).where(waiting).values(closing="due", due_at=self._database.now_ms(), attempts=0)
@@ -194,26 +251,27 @@ class Inbox:
         return found.rowcount
 
     async def closed(self, report: Report, how: str, told: str) -> None:
-        """Closed at its source by us (`done`), or found closed in another way (`otherwise`), or given up (`failed`)."""
+        """Closed at its source by us (`done`), or found closed in another way (`otherwise`), or given up (`failed`); and with it every
+        report of the same alert."""
         values = {"owner": None, "due_at": None, "closing": how, "closing_told": told, "closed_at": to_ms(self._database.now())}
+        same = and_(reports.c.source == report.source, reports.c.source_id == report.source_id, reports.c.closing == "due")
         async with self._database.begin() as connection:
-            await connection.execute(update(reports).where(reports.c.id == report.id).values(**values))
-            fields = {
-                "report": report.id,
-                "incident": report.incident,
-                "source": report.source,
-                "at": report.source_id,
-                "how": how,
-                "told": told,
-            }
+            if not (await connection.execute(update(reports).where(same).values(**values))).rowcount:
+                return  # another worker was faster
+            about = {"report": report.id, "incident": report.incident, "fingerprint": report.fingerprint or ""}
+            fields = {**about, "source": report.source, "at": report.source_id, "how": how, "told": told}
             await say(self._database, connection, "report.closed", report.credential, fields)
 
-    async def known(self, source: str, source_ids: Sequence[str]) -> dict[str, str]:
-        """Which of a source's alerts were reported before, each with how its closing stands."""
-        named = and_(reports.c.source == source, reports.c.source_id.in_(source_ids))
+    async def known(self, source: str, source_ids: Sequence[str]) -> dict[str, Standing]:
+        """Which of a source's alerts were reported before, each with how the closing of its last report stands."""
+        found: dict[str, Standing] = {}
         async with self._database.connect() as connection:
-            found = await connection.execute(select(reports.c.source_id, reports.c.closing).where(named).order_by(reports.c.reported_at))
-            return {row.source_id: row.closing for row in found}
+            for some in chunks(source_ids):
+                named = and_(reports.c.source == source, reports.c.source_id.in_(some), reports.c.matter == Matter.LEAK.value)
+                query = select(reports.c.source_id, reports.c.closing, reports.c.closed_at).where(named).order_by(reports.c.reported_at)
+                for row in await connection.execute(query):
+                    found[row.source_id] = Standing(closing=row.closing, closed_at=from_ms(row.closed_at) if row.closed_at else None)
+        return found
 
     async def reap(self) -> None:
         """Give back what workers that are dead had in hand."""
@@ -225,11 +283,17 @@ class Inbox:
             async with self._database.begin() as connection:
                 await connection.execute(update(reports).where(reports.c.owner.in_(dead)).values(owner=None))
 
-    async def prune(self, older_than: timedelta) -> int:
-        """Forget which deliveries were seen longer ago than any sender sends one again."""
+    async def prune(self, older_than: timedelta, *, history: timedelta | None = None) -> int:
+        """Forget which deliveries were seen longer ago than any sender sends one again; and the reports of which nothing came that are
+        older than `history`. Those that a case stands on are kept."""
         before = to_ms(self._database.now() - older_than)
         async with self._database.begin() as connection:
-            return (await connection.execute(delete(deliveries).where(deliveries.c.at < before))).rowcount
+            forgotten = (await connection.execute(delete(deliveries).where(deliveries.c.at < before))).rowcount
+            if history is not None:
+                settled = and_(reports.c.incident == "", reports.c.due_at.is_(None), reports.c.owner.is_(None))
+                old = reports.c.reported_at < to_ms(self._database.now() - history)
+                forgotten += (await connection.execute(delete(reports).where(settled, old))).rowcount
+        return forgotten
 
     async def about(self, incident: str) -> list[tuple[Report, str, str]]:
         """Every report that a case stands on, the first one first; with how it was closed at its source, and what that said."""
@@ -239,7 +303,22 @@ class Inbox:
         return [(rows.report(row), row["closing"], row["closing_told"]) for row in found]
 
 
+def _names(arrival: Arrival) -> list[tuple[str, str]]:
+    return [(arrival.source, identity[:IDENTITY_LENGTH_MAX]) for identity in arrival.identities]
+
+
+def _event(report: Report) -> tuple[str, str]:
+    """An event's own name (a digest: topic and id may be long)."""
+    return report.source, f"event:{hashlib.sha256(report.source_id.encode()).hexdigest()}"
+
+
+def _settling(row: Mapping[str, Any]) -> Update:
+    """Many reports at once, each by its own row. `tries` is 0 or 1: how often it was tried is forgotten, or kept."""
+    values: dict[str, Any] = {name: bindparam(name) for name in row if name not in ("b_id", "id", "tries")}
+    return update(reports).where(reports.c.id == bindparam("b_id")).values(**values, attempts=reports.c.attempts * bindparam("tries"))
+
+
 def _next(report: Report, now_ms: int) -> dict[str, Any]:
     """When it is worked on next: one that waits, at once; one about a dead value is closed at its source, at once."""
     closable = report.verdict is Verdict.ALREADY_DEAD and report.source in CLOSABLE
-    return {"due_at": now_ms if report.verdict is Verdict.WAITING or closable else None, "closing": "due" if closable else ""}
+    return {"due_at": now_ms - AT_ONCE_MS if report.verdict is Verdict.WAITING or closable else None, "closing": "due" if closable else ""}

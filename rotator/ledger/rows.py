@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -144,8 +144,11 @@ def report(row: RowMapping) -> Report:
     )
 
 
+REPORT_COLUMNS = tuple(field.name for field in fields(Report) if field.name != "clues")
+
+
 def of_report(told: Report) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in asdict(told).items() if name != "clues"} | {"clues": json.dumps(asdict(told.clues))}
+    return {name: _plain(getattr(told, name)) for name in REPORT_COLUMNS} | {"clues": json.dumps(asdict(told.clues))}
 
 
 def known_key(row: RowMapping) -> KnownKey:

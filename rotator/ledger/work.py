@@ -73,6 +73,7 @@ class WorkTable:
         self._lock = lock
         self._heard = heard
         self._moved = moved
+        self.listeners: list[Callable[[], None]] = []
 
     # --- triggers ---------------------------------------------------------------------------------------------------------
 
@@ -115,8 +116,10 @@ class WorkTable:
                 await connection.execute(self._database.upsert(work).values(some).on_conflict_do_nothing())
 
     def hear(self) -> None:
-        """Something was woken in this process: who waits for work looks at once."""
+        """Something was woken or finished in this process: who waits for work looks at once, and so do the listeners."""
         self._heard.set()
+        for listener in self.listeners:
+            listener()
 
     async def wait_for_wake(self, longest: timedelta) -> None:
         """Until somebody wakes something (here, or in another process), but no longer than `longest`."""

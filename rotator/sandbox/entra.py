@@ -94,6 +94,7 @@ class Entra:
             "iss": f"{self._url}/{token.tenant}/v2.0",
             "tid": token.tenant,
             "appid": self._state.sessions.client,
+            "oid": self._state.sessions.object_id,
             "exp": int(token.expires_at.timestamp()),
             "uti": self._state.guid(),
         }

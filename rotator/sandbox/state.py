@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from rotator.sandbox.accounts import Account
 from rotator.sandbox.faults import Faults
@@ -76,6 +76,11 @@ class Sessions:
     client_secret: str = field(repr=False)
     token_lifetime_s: int = 3599
     tokens: dict[str, Token] = field(default_factory=dict, repr=False)
+
+    @property
+    def object_id(self) -> str:
+        """The principal's own, which is never that of its application."""
+        return str(uuid5(UUID(self.client), "object"))
 
 
 class State:

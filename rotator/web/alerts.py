@@ -1,7 +1,7 @@
 """`POST /alerts/SENDER`: bounded, verified over the bytes that came, parsed, stored, and only then answered 202.
 
-A stranger gets no further than `verify`. A sender that is too fast is slowed at its own door, so it starves no other. Nothing of a payload
-is ever logged, nor the query (`?code=` is a secret there).
+A stranger gets no further than `verify`, and costs neither a place at the turnstile nor a line of the log for each try. A sender that is
+too fast is slowed at its own door, so it starves no other. Nothing of a payload is ever logged, nor the query (`?code=` is a secret there).
 """
 
 import asyncio
@@ -13,16 +13,17 @@ from datetime import datetime
 from aiohttp import web
 
 from rotator.alerts import event_grid, github_partner
-from rotator.alerts.delivery import Delivery, Handshake, NotTaken, Post, Sender, post_of
+from rotator.alerts.delivery import Delivery, Handshake, NotTaken, Sender, post_of
 from rotator.alerts.said import arrival_of
-from rotator.core.report import Report, Verdict
+from rotator.core.report import Receipt, Report, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.engine.ports import Watch
-from rotator.ledger.database import LedgerFault
-from rotator.web.taking import Full, Taking
+from rotator.web.taking import Taking, Unstored
 
 BODY_WITHIN_S = 10
 """How long a body may take to arrive: a sender that drips holds a connection, and nothing else."""
+REFUSALS_TOLD_EVERY_S = 60
+AGAIN = {"Retry-After": "10"}
 OURS = frozenset({Verdict.COMPROMISED, Verdict.HELD, Verdict.ALREADY_DEAD})
 
 
@@ -51,6 +52,23 @@ class _Turnstile:
         return True
 
 
+@dataclass(slots=True)
+class _Refusals:
+    """What a door refuses is told once a minute, with how often it happened: whoever tries all the time fills no log."""
+
+    untold: int = 0
+    at: float = float("-inf")
+
+    def tells(self) -> int:
+        """How many have come since the last that was told, if it is time to tell again; else nothing."""
+        self.untold += 1
+        now = time.monotonic()
+        if now - self.at < REFUSALS_TOLD_EVERY_S:
+            return 0
+        told, self.untold, self.at = self.untold, 0, now
+        return told
+
+
 class Doors:
     """The doors of the senders that the settings name; another one is 404."""
 
@@ -59,13 +77,17 @@ class Doors:
     ) -> None:
         self._senders, self._taking, self._now, self._watch = senders, taking, now, watch
         self._turnstiles = {name: _Turnstile(per_minute) for name in senders}
+        self._refusals = {name: _Refusals() for name in senders}
 
     def routes(self) -> Iterable[web.RouteDef]:
-        return (web.post("/alerts/{sender}", self._post), web.options("/alerts/event-grid", self._preflight))
+        return (web.post("/alerts/{sender}", self._post), web.options("/alerts/{sender}", self._preflight))
 
     async def _preflight(self, request: web.Request) -> web.Response:
-        if "event-grid" not in self._senders:
+        name = request.match_info["sender"]
+        if name not in self._senders:
             return _said(404, "no such sender in the settings")
+        if name != event_grid.SOURCE:
+            return _said(405, "this sender does not ask first", {"Allow": "POST"})
         try:
             return _shaken(event_grid.preflight(dict(request.headers)))
         except NotTaken as refused:
@@ -76,36 +98,46 @@ class Doors:
         sender = self._senders.get(name)
         if sender is None:
             return _said(404, "no such sender in the settings")
-        if not self._turnstiles[name].passes():
-            return _said(429, "too many posts of this sender in a minute", headers={"Retry-After": "10"})
         try:
             async with asyncio.timeout(BODY_WITHIN_S):
                 body = await request.read()
         except TimeoutError:
-            return _said(408, "the body did not arrive in time")
+            late = _said(408, "the body did not arrive in time")
+            late.force_close()
+            return late
+        except (ConnectionError, web.RequestPayloadError):
+            return _said(400, "the body broke off")
         return await self._answer(name, sender, request, body)
 
     async def _answer(self, name: str, sender: Sender, request: web.Request, body: bytes) -> web.Response:
         try:
             post = post_of(request.headers.items(), body, self._now(), dict(request.query))
-            delivery = await _delivered(sender, post)
-            if delivery.handshake is not None:
-                return _shaken(delivery.handshake)
+            await sender.verify(post)
+            if not self._turnstiles[name].passes():
+                raise _TooFast
+            delivery = sender.parse(post)
             receipt = await self._taking.take(arrival_of(delivery))
         except NotTaken as refused:
-            self._watch("alert_refused", source=name, status=refused.status, because=refused.sentence)
-            return _said(refused.status, refused.sentence)
-        except (LedgerFault, Full) as fault:
-            self._watch("alert_not_stored", source=name, because=str(fault) or "the queue is full")
-            return _said(503, "it could not be stored; send it again", headers={"Retry-After": "10"})
+            self._refuse(name, refused)
+            return _said(refused.status, refused.sentence, AGAIN if refused.status in (429, 503) else None)
+        except Unstored as fault:
+            self._watch("alert_not_stored", source=name, because=str(fault))
+            return _said(503, "it could not be stored; send it again", AGAIN)
         for report in receipt.reports:
             self._watch("alert", **_told(report))
-        return _taken(name, delivery, receipt.reports, seen_before=receipt.seen_before)
+        return _shaken(delivery.handshake) if delivery.handshake else _taken(name, delivery, receipt)
+
+    def _refuse(self, name: str, refused: NotTaken) -> None:
+        times = self._refusals[name].tells()
+        if times:
+            self._watch("alert_refused", source=name, status=refused.status, because=refused.sentence, times=times)
 
 
-async def _delivered(sender: Sender, post: Post) -> Delivery:
-    await sender.verify(post)
-    return sender.parse(post)
+class _TooFast(NotTaken):
+    status = 429
+
+    def __init__(self) -> None:
+        super().__init__("too many posts of this sender in a minute")
 
 
 def _told(report: Report) -> dict[str, str]:
@@ -114,14 +146,21 @@ def _told(report: Report) -> dict[str, str]:
     return {**facts, **{name: value for name, value in more.items() if value}}
 
 
-def _taken(name: str, delivery: Delivery, reports: Iterable[Report], *, seen_before: bool) -> web.Response:
+def _taken(name: str, delivery: Delivery, receipt: Receipt) -> web.Response:
     """Stored. The partner programme hears which of its tokens were ours; everyone else gets a word that says nothing of our keys."""
     if name == github_partner.SOURCE:
-        ours: dict[Fingerprint, bool] = {}
-        for report in reports:
-            ours.update(dict.fromkeys(report.clues.fingerprints, report.verdict in OURS))
-        return web.json_response(github_partner.answer(delivery, ours), status=202)
-    return web.json_response({"taken": 0 if seen_before else len(list(reports)), "seen_before": seen_before}, status=202)
+        return web.json_response(github_partner.answer(delivery, _ours(receipt.reports)), status=202)
+    return web.json_response({"taken": len(receipt.reports), "seen_before": receipt.seen_before}, status=202)
+
+
+def _ours(reports: Iterable[Report]) -> dict[Fingerprint, bool]:
+    """Of which values it is known whether they are or were ours; nothing is said of one that is still looked for."""
+    told: dict[Fingerprint, bool] = {}
+    for report in reports:
+        if report.verdict in (*OURS, Verdict.NOT_OURS):
+            for value in report.clues.fingerprints:
+                told[value] = told.get(value, False) or report.verdict in OURS
+    return told
 
 
 def _shaken(handshake: Handshake) -> web.Response:

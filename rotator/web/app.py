@@ -1,21 +1,77 @@
-"""The one application and its listener. A room adds its routes in `make_app`; none of them knows another."""
+"""The one application and its listener. A room adds its routes in `make_app`; none of them knows another.
 
+Whoever connects can hold little: so many connections at once (the oldest gives way), a bound on what is read and on how long it is waited
+for, and the bytes as they came, never unpacked. What goes wrong inside is a 503 and an event, never a traceback.
+"""
+
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from aiohttp import web
 
 from rotator.core.faults import Rejected
+from rotator.engine.ports import Watch
+from rotator.telemetry import logged
 
 BODY_BYTES_MAX = 1024 * 1024
+CONNECTIONS_MAX = 400
+"""Well below the files that a process may open by default: a stranger who only connects must not take them from the ledger."""
+IDLE_S_MAX = 15
+SHUTDOWN_S_MAX = 2
+
+SILENT = logging.getLogger("rotator.web.wire")
+SILENT.disabled = True
+"""Where aiohttp would log what it cannot parse: a traceback with the header's value (a secret, perhaps), as often as a stranger likes."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(*routes: Iterable[web.RouteDef]) -> web.Application:
+def make_app(*routes: Iterable[web.RouteDef], watch: Watch = logged) -> web.Application:
     """An application of these routes: of health, and of the rooms to come (alerts, metrics)."""
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
-    for some in routes:
-        app.add_routes(list(some))
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as answer:
+            return web.json_response({"error": answer.reason}, status=answer.status, headers=_allowed(answer))
+        except Exception as defect:  # noqa: BLE001  # the one of the server: whoever called may try again
+            watch("request_failed", path=request.path[:100], error=type(defect).__name__)
+            return web.json_response({"error": "something went wrong here; send it again"}, status=503, headers={"Retry-After": "10"})
+
+    app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[guarded])
+    every = [one for some in routes for one in some if isinstance(one, web.RouteDef)]
+    for one in every:
+        app.router.add_route(one.method, one.path, one.handler, expect_handler=_expected)
+    for path in {one.path: None for one in every}:
+        app.router.add_route("*", path, _other_method, expect_handler=_expected)
+    app.router.add_route("*", "/{elsewhere:.*}", _nowhere, expect_handler=_expected)
     return app
+
+
+async def _other_method(request: web.Request) -> web.StreamResponse:
+    resource = request.match_info.route.resource
+    allowed = {route.method for route in resource or () if route.method != "*"}
+    raise web.HTTPMethodNotAllowed(request.method, allowed)
+
+
+async def _nowhere(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound
+
+
+async def _expected(request: web.Request) -> web.StreamResponse | None:
+    """aiohttp's own repeats an odd Expect in its refusal, and fails where that cannot be encoded."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # as aiohttp's does: the answer is yet to come
+        return None
+    return web.json_response({"error": "nothing but 100-continue can be expected"}, status=417)
+
+
+def _allowed(answer: web.HTTPException) -> dict[str, str]:
+    return {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else {}
 
 
 @contextlib.asynccontextmanager
@@ -25,14 +81,34 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
     Raises:
         Rejected: the address cannot be listened on.
     """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=SILENT,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_S_MAX,
+        keepalive_timeout=IDLE_S_MAX,
+        auto_decompress=False,
+    )
     await runner.setup()
+    listener = None
     try:
         try:
-            site = web.TCPSite(runner, host, port)
-            await site.start()
+            listener = await asyncio.get_running_loop().create_server(lambda: _admitted(runner), host, port)
         except OSError as error:
             raise Rejected(f"{host}:{port} cannot be listened on: {error.strerror}", remedy="set `web: {host: …, port: …}`") from error
-        yield runner.addresses[0][1]
+        yield listener.sockets[0].getsockname()[1]
     finally:
+        if listener is not None:
+            listener.close()
         await runner.cleanup()
+
+
+def _admitted(runner: web.AppRunner) -> web.RequestHandler:
+    """One more connection; where there are too many, the one that has lasted longest ends."""
+    server = runner.server
+    assert server is not None
+    present = server.connections
+    if len(present) >= CONNECTIONS_MAX:
+        present[0].force_close()
+    return server()

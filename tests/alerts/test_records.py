@@ -164,7 +164,10 @@ def test_partner_tokens_are_sealed_and_answered_by_their_hash(street: Street) ->
     assert first.clues == (Sealed(ours),)
     assert Sealed(other) in second.clues
     assert first.origin.url == ""
-    told = answer(delivery, {Sealed(ours).fingerprint: True})
+    assert [each["label"] for each in answer(delivery, {Sealed(ours).fingerprint: True})] == ["true_positive"], (
+        "nothing of what is looked for"
+    )
+    told = answer(delivery, {Sealed(ours).fingerprint: True, Sealed(other).fingerprint: False})
     assert [(each["label"], each["token_type"]) for each in told] == [
         ("true_positive", "azure_openai_key"),
         ("false_positive", "azure_openai_key"),

@@ -14,6 +14,7 @@ from rotator.core.judge import Bench, Rails, SourcePolicy
 from rotator.core.report import Arrival, Clues, Matter, Receipt, Report, Verdict
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import KeyMemory
+from rotator.ledger.inbox import Asked
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.ledger.work import EMERGENCY
@@ -111,7 +112,7 @@ async def test_what_the_index_does_not_know_waits_and_is_judged_again(ledger: Le
     assert waiting.verdict is Verdict.WAITING
     assert await ledger.inbox.claim_due(9) == [], "one worker at a time"
     await known(ledger)
-    judged = await ledger.inbox.judge_again(waiting, waiting.clues, bench_of, **BOUNDS)
+    (judged,) = await ledger.inbox.judge_again([Asked(report=waiting, clues=waiting.clues)], bench_of, **BOUNDS)
     assert judged.verdict is Verdict.COMPROMISED
     assert [case.id for case in await ledger.cases.of(NAME)] == [judged.incident]
     assert await ledger.inbox.claim_due(9) == []
@@ -120,7 +121,8 @@ async def test_what_the_index_does_not_know_waits_and_is_judged_again(ledger: Le
 async def test_what_nobody_knows_even_then_is_not_ours(ledger: Ledger) -> None:
     await take(ledger, arrival(1, leak(1, OTHER)))
     (waiting,) = await ledger.inbox.claim_due(9)
-    judged = await ledger.inbox.judge_again(waiting, waiting.clues, bench_of, final="none of 1 account has it", **BOUNDS)
+    asked = Asked(report=waiting, clues=waiting.clues, final="none of 1 account has it")
+    (judged,) = await ledger.inbox.judge_again([asked], bench_of, **BOUNDS)
     assert (judged.verdict, judged.because) == (Verdict.NOT_OURS, "none of 1 account has it")
 
 

@@ -1,11 +1,12 @@
-"""`rotator demo`: the main job on the embedded default. A loopback Azure, four stories, and evidence that is measured, not claimed."""
+"""`rotator demo`: the main job on the embedded default. A loopback Azure, five stories, and evidence that is measured, not claimed."""
 
 import asyncio
 import contextlib
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from rotator.cli.pasted import Pasted
 from rotator.cli.revoke import Wish, kill
 from rotator.cli.rotate import rotate_one
 from rotator.cli.sandbox import write_settings
+from rotator.cli.serve import open_doors
 from rotator.cli.session import Common, Exit, common_options, fail
 from rotator.cli.show import Progress, print_json
 from rotator.cli.targets import recognised
 from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed
+from rotator.daemon.life import Daemon
+from rotator.daemon.systemd import Systemd
 from rotator.sandbox import SandboxThread
 from rotator.settings import load
 from rotator.telemetry import logged, start_logging
@@ -29,6 +33,7 @@ from rotator.wiring import House, open_house
 
 LIMIT = timedelta(seconds=20)
 ASK_AGAIN = timedelta(milliseconds=500)
+LOOKS_AGAIN = timedelta(milliseconds=50)
 GATEWAY_REMEMBERS_S = 0.6
 """How long the loopback gateways still accept a key that was replaced: Azure's take minutes, at times hours."""
 FALLS_DUE_IN = {"cryptoperiod": "4s", "overlap": "2s"}
@@ -58,9 +63,9 @@ def command(seed: int, common: Common) -> None:
 
 async def _tell(azure: Any, place: Path, common: Common) -> Evidence:
     fleet = azure.furnish(12)
-    for one in fleet[:4]:
+    for one in fleet[:5]:
         azure.change_account(one["name"], death_delay=GATEWAY_REMEMBERS_S, activation_delay=0.2)
-    path, _ = write_settings(place, azure, fleet, policies={fleet[0]["name"]: FALLS_DUE_IN})
+    path, _ = write_settings(place, azure, fleet, policies={fleet[0]["name"]: FALLS_DUE_IN}, port=0)
     watch = logged if common.json else Progress()
     async with open_house(load(path), place, watch) as house:
         stories = [
@@ -68,6 +73,7 @@ async def _tell(azure: Any, place: Path, common: Common) -> Evidence:
             await _regenerated_by_hand(azure, house, fleet[1]["name"], common),
             await _leaked(azure, house, fleet[2]["name"], Mode.DRAIN, common),
             await _leaked(azure, house, fleet[3]["name"], Mode.CUT, common),
+            await _alerted(azure, house, place, fleet[4]["name"], common),
         ]
         return await collect(azure, house, stories)
 
@@ -106,6 +112,34 @@ async def _leaked(azure: Any, house: House, name: str, mode: Mode, common: Commo
         row = await kill(house, targets, Wish(mode=mode, note="demo", limit=LIMIT, dry_run=False, yes=True))
         await asyncio.sleep(0.5)
     return Story(name=name, what=f"leaked: {mode}", row=row, old=leaked, client=client, wants="dead")
+
+
+async def _alerted(azure: Any, house: House, place: Path, name: str, common: Common) -> Story:
+    """Nobody types anything: the daemon lives beside, as `rotator serve` would, in charge of this account."""
+    _headline(
+        common, f"5. The key of {name} is pushed to GitHub: a signed alert reaches the daemon, which kills the key and closes the alert"
+    )
+    leaked = Sealed(azure.account(name).keys["key1"])
+    ours = replace(house, credentials={name: house.credentials[name]})
+    daemon = Daemon(ours, lambda: house.settings, Systemd({}))
+    await daemon.begin()
+    async with open_doors(daemon, ours, place) as port, _client(azure, house, name) as client:
+        alive = asyncio.create_task(daemon.live())
+        began = datetime.now(UTC)
+        delivery = await asyncio.to_thread(azure.report, "github", f"http://127.0.0.1:{port}", name)
+        alert = azure.state.leaks.alerts[-1]
+        for _ in range(int(LIMIT / LOOKS_AGAIN)):
+            if alert.state != "open" or alive.done():
+                break
+            await asyncio.sleep(LOOKS_AGAIN.total_seconds())
+        await asyncio.sleep(0.5)
+        daemon.stop()
+        await alive
+    cases = await house.ledger.cases.of(name)
+    dead = cases[-1].dead_at if delivery["status"] == 202 and cases else None
+    timings = {"reported": began.isoformat(), "stable_401": dead.isoformat() if dead else None}
+    row = {"outcome": "dead" if dead else "not dead", "timings": timings}
+    return Story(name=name, what="leaked: a signed alert", row=row, old=leaked, client=client, wants="dead", alert=delivery["about"])
 
 
 @contextlib.asynccontextmanager

@@ -16,11 +16,13 @@ from rotator.issuers.probes import Probes
 from rotator.wiring import House
 
 ASKED_TIMES = 5
+CLOSED = "resolved, revoked"
+"""What an alert at its source is to say in the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What happened to one account, and what was promised of it."""
+    """What happened to one account, and what was promised of it. `alert` is its scanner's name for it, where one told of it."""
 
     name: str
     what: str
@@ -29,6 +31,7 @@ class Story:
     client: Client
     wants: str
     no_failure: bool = False
+    alert: str = ""
 
     @property
     def leak_to_dead_s(self) -> float | None:
@@ -47,12 +50,14 @@ class Finding:
     refused: int
     asked: int
     vault_accepted: bool
+    alert_says: str
 
     @property
     def holds(self) -> bool:
         story = self.story
         kept = not (story.no_failure and story.client.failed)
-        return story.row["outcome"] == story.wants and self.refused == self.asked > 0 and self.vault_accepted and kept
+        closed = self.alert_says == (CLOSED if story.alert else "")
+        return story.row["outcome"] == story.wants and self.refused == self.asked > 0 and self.vault_accepted and kept and closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,14 @@ async def _finding(azure: Any, house: House, story: Story) -> Finding:
         refused=sum(answer.verdict is Verdict.REFUSED for answer in answers),
         asked=len(answers),
         vault_accepted=bool(accepted) and all(answer.verdict is Verdict.ACCEPTED for answer in accepted),
+        alert_says=_alert(azure, story.alert) if story.alert else "",
     )
+
+
+def _alert(azure: Any, name: str) -> str:
+    """As its source has it, which is the sandbox's GitHub."""
+    found = next(alert for alert in azure.state.leaks.alerts if f"{alert.repository}#{alert.number}" == name)
+    return f"{found.state}, {found.resolution}" if found.resolution else str(found.state)
 
 
 def _plain(finding: Finding) -> dict[str, Any]:
@@ -108,12 +120,25 @@ def _plain(finding: Finding) -> dict[str, Any]:
         "client_failures": story.client.failed,
         "client_failed_for_s": story.client.failed_for_s,
         "leak_to_dead_s": story.leak_to_dead_s,
+        "alert": story.alert or None,
+        "alert_says": finding.alert_says or None,
     }
 
 
 def print_evidence(evidence: Evidence) -> None:
     """The table, whether it holds, and what to type next."""
-    columns = ("account", "what", "old key refused", "vault's key", "client: calls", "failed", "failed for", "leak to dead", "so?")
+    columns = (
+        "account",
+        "what",
+        "old key refused",
+        "vault's key",
+        "client: calls",
+        "failed",
+        "failed for",
+        "leak to dead",
+        "alert at GitHub",
+        "so?",
+    )
     click.echo()
     print_table("Evidence, measured after the fact", columns, [_cells(finding) for finding in evidence.findings])
     whole = "is whole" if not evidence.chain.broken else f"is BROKEN: {evidence.chain.broken}"
@@ -138,5 +163,6 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         str(client.failed),
         f"{client.failed_for_s:.1f} s" if client.failed else "–",
         f"{story.leak_to_dead_s:.1f} s" if story.leak_to_dead_s is not None else "–",
+        finding.alert_says or "–",
         "yes" if finding.holds else "NO",
     )

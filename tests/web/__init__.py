@@ -1,0 +1,1 @@
+"""The doors over real HTTP, the daemon behind them, the sandbox's senders before them."""

@@ -1,0 +1,425 @@
+"""From an alert at the door to a dead key and a closed alert: the whole way, over real HTTP, on both ledgers."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from rotator.core.incident import Incident, State, decided
+from rotator.core.policy import Mode
+from rotator.core.report import Verdict
+from rotator.core.sealed import Sealed
+from rotator.ledger import rows
+from rotator.ledger.schema import incidents
+from rotator.ledger.work import EMERGENCY
+from rotator.sandbox.leaks import HubAlert
+from rotator.sandbox.senders import Posting
+from tests.alerts.conftest import current_key
+from tests.web.conftest import Open
+from tests.web.street import Street
+
+
+def dead(street: Street, value: str, name: str = "chat-prod") -> bool:
+    account = street.account(name)
+    return not any(account.accepts(value, gateway, datetime.now(UTC)) for gateway in account.gateways)
+
+
+async def buried(street: Street, alert: HubAlert) -> None:
+    """The leaked key is dead and its alert closed as revoked, with the evidence."""
+    await street.until(lambda: alert.state == "resolved", "closed alert")
+    assert dead(street, alert.secret)
+    assert alert.resolution == "revoked"
+    (case,) = await street.cases()
+    assert alert.comment == (
+        f"rotator: key of chat-prod revoked {case.revoked_at:%Y-%m-%d %H:%M:%S}, refused by every endpoint since "
+        f"{case.dead_at:%H:%M:%S} UTC; incident {case.id}, fingerprint {case.fingerprint}"
+    )
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known to the index", "never seen before"])
+@pytest.mark.parametrize("encoded", [False, True], ids=["plain", "base64"])
+async def test_an_alert_of_github_leads_to_a_dead_key_and_a_closed_alert(open_street: Open, url: str, known: bool, encoded: bool) -> None:
+    if encoded and url.startswith("postgresql"):
+        return
+    async with open_street(url, living=False) as before:
+        alert = await before.leak(encoded=encoded)
+        if known:
+            await before.known()
+    async with open_street(url) as street:
+        await buried(street, alert)
+        assert street.key() != alert.secret
+        street.assert_no_key_anywhere()
+        assert not (await street.ledger.audit.verify()).broken
+
+
+SAYING: dict[str, Callable[[Street, str], Posting]] = {
+    "gitguardian": lambda street, key: street.senders.gitguardian(street.azure.leak_to_gitguardian(key)),
+    "gitguardian without a hash": lambda street, key: street.senders.gitguardian(street.azure.leak_to_gitguardian(key), hmsl_hash="xxx"),
+    "vault radar": lambda street, key: street.senders.vault_radar(f"settings.py: key = {key}"),
+    "partner": lambda street, key: street.senders.github_partner(
+        [{"token": key, "type": "azure", "url": "https://x", "source": "content"}]
+    ),
+    "signed key": lambda street, key: street.senders.signed({"key": key}),
+    "signed sha256": lambda street, key: street.senders.signed({"sha256": Sealed(key).sha256()}),
+    "signed fingerprint": lambda street, key: street.senders.signed({"fingerprint": Sealed(key).fingerprint}),
+}
+
+
+async def test_whoever_says_it_and_however_the_key_is_told_it_dies(open_street: Open, sqlite: str) -> None:
+    """Not even the index has to know it before: the fleet is asked."""
+    async with open_street(sqlite, living=False) as street:
+        for say in SAYING.values():
+            assert (await street.post(say(street, street.key())))[0] == 202
+    async with open_street(sqlite) as street:
+        await street.until(lambda: {row["verdict"] for row in street.reports()} <= {"compromised", "already_dead"}, "verdict")
+        (case,) = await street.cases()
+        assert len(await street.sources(case)) == len(SAYING), "one leak is one case, with all who told of it"
+        await street.until(lambda: dead(street, street.azure.keys_ever[0].value), "dead key")
+        incident = next(iter(street.azure.state.leaks.incidents.values()))
+        await street.until(lambda: incident.status == "RESOLVED", "resolved incident")
+        assert incident.secret_revoked
+        street.assert_no_key_anywhere()
+
+
+async def test_the_partner_programme_hears_of_what_is_known_alone(doors: Street) -> None:
+    await doors.known()
+    ours, other = doors.key(), current_key()
+    posting = doors.senders.github_partner(
+        [{"token": key, "type": "t", "url": "https://x", "source": "c"} for key in (ours, other, "word")]
+    )
+    status, told = await doors.post(posting)
+    assert status == 202
+    assert told == [
+        {"token_hash": Sealed(ours).sha256(), "token_type": "t", "label": "true_positive"},
+        {"token_hash": Sealed("word").sha256(), "token_type": "t", "label": "false_positive"},
+    ]
+    assert (await doors.post(posting))[1] == [], "of a replay nothing is said, and nothing wrong"
+
+
+async def test_a_hundred_reports_of_one_leak_are_one_case_with_a_hundred_sources(street: Street) -> None:
+    await street.known()
+    key = street.key()
+    postings = [street.senders.signed({"key": key, "note": f"report {number}"}) for number in range(100)]
+    assert {status for status, _ in await asyncio.gather(*map(street.post, postings))} == {202}
+    (case,) = await street.cases()
+    assert len(await street.sources(case)) == 100
+    await street.until(lambda: street.rows("SELECT 1 FROM incidents WHERE state = 'closed'"), "end of the case")
+    assert dead(street, key)
+    assert sum(one.minted_by == "RegenerateKey" for one in street.azure.keys_ever) == 1, "killed once"
+
+
+async def test_what_is_nobodys_is_called_so_only_after_everybody_was_asked(street: Street) -> None:
+    victim = list(street.house.credentials)[-1]
+    street.azure.fault("ListKeys", "500-before", times=1000, account=victim)
+    assert (await street.post(street.senders.signed({"key": current_key()})))[0] == 202
+    (waiting,) = street.reports()
+    await street.until(lambda: "still to answer" in street.reports()[0]["because"], "a reason to wait")
+    assert victim in street.reports()[0]["because"]
+    assert street.reports()[0]["verdict"] == waiting["verdict"] == "waiting"
+
+
+async def test_a_strangers_key_is_nobodys_and_no_account_is_asked_twice_for_it(street: Street) -> None:
+    for _ in range(5):
+        assert (await street.post(street.senders.signed({"key": current_key()})))[0] == 202
+    await street.until(lambda: any(row["verdict"] == "not_ours" for row in street.reports()), "verdict")
+    assert {row["because"] for row in street.reports() if row["verdict"] == "not_ours"} == {
+        "none of the 3 accounts in the settings has this key"
+    }
+    assert len(street.told("fleet_asked")) <= 2
+    assert await street.cases() == []
+
+
+# --- guard rails ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_stranger_with_one_senders_secret_costs_at_most_the_cap(open_street: Open, url: str) -> None:
+    async with open_street(url, limits={"compromises_per_hour": 2}) as street:
+        names = list(street.house.credentials)
+        await street.known(*names)
+        keys = {name: street.key(name) for name in names}
+        statuses = await asyncio.gather(*(street.post(street.senders.signed({"key": key})) for key in keys.values()))
+        assert {status for status, _ in statuses} == {202}
+        verdicts = sorted(row["verdict"] for row in street.reports())
+        assert verdicts == ["compromised", "compromised", "held"]
+        held = next(row["credential"] for row in street.reports() if row["verdict"] == "held")
+        await street.until(lambda: all(dead(street, keys[name], name) for name in names if name != held), "dead keys")
+        assert not dead(street, keys[held], held)
+
+        (case,) = await street.cases(held)
+        assert case.held_because == "2 cases were opened within the hour, and 2 may be without a person"
+        await approve(street, case)
+        await street.until(lambda: dead(street, keys[held], held), "dead key after a person said so")
+
+
+async def approve(street: Street, case: Incident) -> None:
+    """A person's word, as the command line files it: the case and its wake in one transaction."""
+    ledger = street.ledger
+    opened = decided(case, State.OPEN, ledger.database.now(), timedelta(seconds=20))
+    async with ledger.database.begin() as connection:
+        await connection.execute(update(incidents).where(incidents.c.id == case.id).values(**rows.of_incident(opened)))
+        await ledger.work.wake_in(connection, case.credential, EMERGENCY)
+    ledger.work.hear()
+
+
+async def test_a_delivery_about_many_accounts_waits_for_a_person(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, limits={"accounts_per_alert": 2}) as street:
+        await street.known(*street.house.credentials)
+        keys = [street.key(name) for name in street.house.credentials]
+        tokens = [{"token": key, "type": "azure", "url": "https://x", "source": "c"} for key in keys]
+        assert (await street.post(street.senders.github_partner(tokens)))[0] == 202
+        assert {row["verdict"] for row in street.reports()} == {"held"}
+        await asyncio.sleep(0.5)
+        assert sorted(keys) == sorted(street.key(name) for name in street.house.credentials)
+
+
+# --- suspicions and what others do -------------------------------------------------------------------------------------------
+
+
+def suspected(word: str) -> Callable[[dict[str, Any]], None]:
+    return lambda alerts: alerts["defender"].update({"suspected": word})
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict", "state"), [("ask", "held", State.HELD), ("inform", "noted", None), ("drain", "suspected", State.OPEN)]
+)
+async def test_a_suspicion_does_what_the_policy_says_and_never_cuts(
+    open_street: Open, sqlite: str, word: str, verdict: str, state: State | None
+) -> None:
+    async with open_street(sqlite, alerts=suspected(word)) as street:
+        key = street.key()
+        assert (await street.post(street.senders.suspicion(street.account().id)))[0] == 202
+        await street.until(lambda: street.reports()[0]["verdict"] == verdict, f"verdict {verdict}")
+        cases = await street.cases()
+        assert [case.mode for case in cases] == ([Mode.DRAIN] if state else [])
+        if state is State.OPEN:
+            await street.until(lambda: dead(street, key), "drained key")
+        else:
+            assert [case.state for case in cases] == ([state] if state else [])
+            await asyncio.sleep(0.3)
+            assert street.key() == key
+
+
+async def test_a_suspicion_may_rotate_once_however_often_its_sender_tells_of_it(open_street: Open, url: str) -> None:
+    async with open_street(url, alerts=suspected("rotate")) as street:
+        key, account = street.key(), street.account()
+        body = json.loads(street.senders.suspicion(account.id).body)
+        for status in ("Active", "InProgress", "Active"):
+            posting = street.senders.defender({**body, "Status": status, "seen": street.azure.state.guid()})
+            assert (await street.post(posting))[0] == 202
+        await street.until(lambda: dead(street, key), "rotated key")
+        await street.until(lambda: not [row for row in street.reports() if row["verdict"] == "waiting"], "end of waiting")
+        assert sorted(row["verdict"] for row in street.reports()) == ["noted", "noted", "suspected"]
+        assert sum(one.minted_by == "RegenerateKey" for one in street.azure.keys_ever) == 2
+
+
+async def test_a_stranger_regenerates_and_we_look_at_once_and_what_we_do_ourselves_is_known(street: Street) -> None:
+    account = street.account()
+    await street.until(lambda: street.told("decided", credential="chat-prod", decision="quiet"), "first look")
+    street.azure.regenerate("chat-prod", "key1")
+    assert (await street.post(street.senders.key_touched(account.id)))[0] == 202
+    await street.until(lambda: street.told("done", credential="chat-prod", step="publish"), "healing")
+
+    ourselves = await street.house.azure.credential.object_id(street.house.azure.arm_scope)
+    assert ourselves
+    await street.until(lambda: street.rows("SELECT 1 FROM work WHERE credential = 'chat-prod' AND owner IS NULL"), "rest")
+    before = street.rows("SELECT generation FROM work WHERE credential = 'chat-prod'")
+    for action in ("regenerateKey", "listKeys"):
+        for shape in ("event-grid", "cloud-events", "common", "legacy"):
+            assert (await street.post(street.senders.key_touched(account.id, action, ourselves.upper(), shape)))[0] == 202
+    assert street.rows("SELECT generation FROM work WHERE credential = 'chat-prod'") == before, "our own doing wakes nobody"
+    assert {row["because"] for row in street.reports()[1:]} == {"our own doing"}
+
+
+async def test_event_grid_puts_an_event_into_another_batch_and_it_is_one_event(doors: Street) -> None:
+    senders, account = doors.senders, doors.account()
+    one, two = (json.loads(senders.key_touched(account.id).body)[0] for _ in range(2))
+    assert (await doors.post(senders.event_grid([one])))[1] == {"taken": 1, "seen_before": False}
+    assert (await doors.post(senders.event_grid([one, two])))[1] == {"taken": 1, "seen_before": False}
+    assert (await doors.post(senders.event_grid([two, one])))[1] == {"taken": 0, "seen_before": True}
+    assert len(doors.reports()) == 2
+
+
+async def test_a_secret_near_its_expiry_is_looked_at_also_where_its_vault_is_told_by_name(doors: Street) -> None:
+    """On loopback all vaults are one host, so a name is told by the settings' own spelling."""
+    secret = doors.house.credentials["chat-prod"].secret
+    assert (await doors.post(doors.senders.secret_expiry(secret.vault, secret.name)))[0] == 202
+    (report,) = doors.reports()
+    assert report["credential"] == "chat-prod"
+    event = json.loads(doors.senders.secret_expiry(secret.vault, secret.name).body)
+    event[0]["data"] = {"VaultName": secret.vault.partition("://")[2].partition(".")[0], "ObjectName ": secret.name}
+    event[0]["id"] = "another"
+    assert (await doors.post(doors.senders.event_grid(event)))[0] == 202
+    assert [row["credential"] for row in doors.reports()] == ["chat-prod", "chat-prod"]
+
+
+# --- at the source ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_source_that_is_away_is_asked_again_until_it_answers(street: Street) -> None:
+    street.azure.fault("GetAlert", "500-before", times=2)
+    street.azure.fault("UpdateAlert", "500-before", times=2)
+    alert = await street.leak()
+    await buried(street, alert)
+    assert len(street.told("report_put_off")) >= 2
+
+
+async def test_a_close_whose_answer_was_lost_is_found_done(street: Street) -> None:
+    street.azure.fault("UpdateAlert", "drop-after", times=1)
+    alert = await street.leak()
+    await buried(street, alert)
+    await street.until(lambda: street.reports()[0]["closing"] == "done", "closing")
+    assert street.reports()[0]["closing_told"] in ("already as revoked", "resolved as revoked")
+
+
+async def test_a_persons_word_at_the_source_stands(street: Street) -> None:
+    street.azure.fault("UpdateAlert", "500-before", times=1)
+    alert = await street.leak()
+    await street.until(lambda: street.told("report_put_off"), "first try")
+    alert.state, alert.resolution, alert.comment = "resolved", "used_in_tests", "a person's"
+    await street.until(lambda: street.reports()[0]["closing"] == "otherwise", "closing")
+    assert (alert.resolution, alert.comment) == ("used_in_tests", "a person's")
+    assert dead(street, alert.secret), "and the key is dead all the same"
+
+
+async def test_what_cannot_be_closed_is_said_with_the_remedy(street: Street) -> None:
+    street.azure.fault("UpdateAlert", "403", times=1000)
+    alert = await street.leak()
+    failed = await street.until(lambda: [row for row in street.reports() if row["closing"] == "failed"], "failure")
+    assert "the token in the settings" in failed[0]["closing_told"]
+    assert street.told("alert_not_closed")
+    assert alert.state == "open"
+    assert dead(street, alert.secret)
+    (case,) = await street.cases()
+    ((_, how, told),) = await street.ledger.inbox.about(case.id)
+    assert (how, told) == ("failed", failed[0]["closing_told"])
+
+
+async def test_a_token_that_may_not_see_the_alert_is_no_verdict_about_the_key(street: Street) -> None:
+    alert = street.azure.leak_on_github("example/chat", street.key())
+    street.azure.state.leaks.alerts.remove(alert)
+    assert (await street.post(street.senders.github(alert)))[0] == 202
+    await street.until(lambda: street.told("report_put_off"), "first try")
+    (report,) = street.reports()
+    assert report["verdict"] == "waiting"
+    assert "404" in report["because"]
+    street.azure.state.leaks.alerts.append(alert)
+    street.rows("UPDATE reports SET due_at = 0")
+    await buried(street, alert)
+
+
+async def test_an_alert_that_its_source_does_not_show_waits_for_a_person(street: Street) -> None:
+    alert = await street.leak()
+    hidden = street.azure.leak_on_github("example/chat", "")
+    assert (await street.post(street.senders.github(hidden)))[0] == 202
+    await street.until(lambda: [row for row in street.reports() if row["verdict"] == "noted"], "verdict")
+    (noted,) = [row for row in street.reports() if row["verdict"] == "noted"]
+    assert noted["because"] == "github does not show the value of example/chat#2; a person is to look"
+    await buried(street, alert)
+
+
+async def test_an_alert_that_is_opened_again_opens_the_case_again(street: Street) -> None:
+    alert = await street.leak()
+    await buried(street, alert)
+    (case,) = await street.cases()
+    await street.until(lambda: street.rows("SELECT 1 FROM incidents WHERE state = 'closed'"), "end of the case")
+    alert.state = "open"
+    assert (await street.post(street.senders.github(alert, "reopened")))[0] == 202
+    await street.until(lambda: [row for row in street.reports() if row["reopened"] and row["verdict"] == "compromised"], "verdict")
+    await street.until(lambda: alert.state == "resolved", "closed alert")
+    (again,) = await street.cases()
+    assert again.id == case.id
+    assert again.reported_at > case.reported_at
+
+
+async def test_our_own_closing_comes_back_as_an_event_and_means_nothing(street: Street) -> None:
+    alert = await street.leak()
+    await buried(street, alert)
+    assert (await street.post(street.senders.github(alert, "resolved")))[0] == 202
+    closing = next(row for row in street.reports() if row["matter"] == "closed")
+    assert (closing["verdict"], closing["due_at"], closing["incident"]) == ("noted", None, "")
+    assert len(await street.cases()) == 1
+
+
+async def test_one_alert_told_three_times_is_closed_once(street: Street) -> None:
+    alert = await street.leak()
+    for action, event in (("created", "secret_scanning_alert_location"), ("publicly_leaked", "secret_scanning_alert")):
+        assert (await street.post(street.senders.github(alert, action, event)))[0] == 202
+    await buried(street, alert)
+    await street.until(lambda: [row["closing"] for row in street.reports()] == ["done"] * 3, "closing")
+    assert len([entry for entry in street.azure.journal if entry.operation == "UpdateAlert"]) == 1
+
+
+# --- what was lost on the way -----------------------------------------------------------------------------------------------
+
+
+def polled(alerts: dict[str, Any]) -> None:
+    alerts["github"]["repositories"] = ["nobody/nothing", "example/chat"]
+
+
+async def test_the_poll_finds_what_a_lost_delivery_told_of_and_only_that(open_street: Open, url: str) -> None:
+    async with open_street(url, living=False) as before:
+        lost = before.azure.leak_on_github("example/chat", before.key())
+    async with open_street(url, alerts=polled) as street:
+        await buried(street, lost)
+        assert street.told("poll_found") == [{"reports": ["example/chat#1"]}]
+    async with open_street(url, alerts=polled) as street:
+        await asyncio.sleep(0.3)
+        assert street.told("poll_found") == []
+        assert len(street.reports()) == 1
+
+
+async def test_the_poll_finds_what_a_person_opened_again_and_not_what_was_closed_a_moment_ago(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite) as street:
+        alert = await street.leak()
+        await buried(street, alert)
+        await street.until(lambda: street.reports()[0]["closing"] == "done", "closing")
+        assert (await street.post(street.senders.github(alert, "resolved")))[0] == 202
+    alert.state = "open"
+    async with open_street(sqlite, alerts=polled) as street:
+        await asyncio.sleep(0.3)
+        assert street.told("poll_found") == [], "a list may lag behind a close"
+        street.rows("UPDATE reports SET closed_at = closed_at - 120000 WHERE closing = 'done'")
+    async with open_street(sqlite, alerts=polled) as street:
+        await street.until(lambda: street.told("poll_found"), "the alert that is open again")
+        assert street.reports()[-1]["reopened"]
+        await street.until(lambda: alert.state == "resolved", "closed alert")
+
+
+async def test_a_ledger_that_is_away_is_said_and_what_comes_after_it_goes_on(street: Street, request: pytest.FixtureRequest) -> None:
+    if not street.url.startswith("postgresql"):
+        return
+    server = request.getfixturevalue("postgresql")
+    server.stop()
+    status, answer = await street.post(street.senders.signed({"key": street.key()}))
+    assert (status, answer) == (503, {"error": "it could not be stored; send it again"})
+    server.start()
+    key = street.key()
+    status = 0
+    for _ in range(50):
+        status, _ = await street.post(street.senders.signed({"key": key}))
+        if status == 202:
+            break
+        await asyncio.sleep(0.2)
+    assert status == 202
+    await street.until(lambda: dead(street, key), "dead key")
+
+
+async def test_two_workers_on_one_ledger_open_one_case_and_close_it_once(
+    open_street: Open, postgresql: Any, request: pytest.FixtureRequest
+) -> None:
+    url = str(postgresql.database())
+    async with open_street(url) as one, open_street(url) as other:
+        key = one.key()
+        alert = one.azure.leak_on_github("example/chat", key)
+        postings = [one.senders.signed({"key": key}) for _ in range(20)]
+        deliveries = [(one, other)[number % 2].post(posting) for number, posting in enumerate(postings)]
+        answers = await asyncio.gather(*deliveries, one.post(one.senders.github(alert)), other.post(other.senders.github(alert)))
+        assert {status for status, _ in answers} == {202}
+        await buried(one, alert)
+        await one.until(lambda: {row["verdict"] for row in one.reports()} == {Verdict.COMPROMISED.value}, "verdicts")
+        assert len(await one.cases()) == 1
+        assert not (await one.ledger.audit.verify()).broken
