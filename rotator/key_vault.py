@@ -74,6 +74,18 @@ class KeyVault:
         version = _version(found.properties)
         return Glimpse(version=version.id, text=_sealed(found), fingerprint=version.fingerprint)
 
+    async def shelf(self, vault: str) -> list[tuple[Secret, Version]]:
+        """Every secret of a vault with its current version, as the tags tell it: names and tags alone, no value is read."""
+        found: list[tuple[Secret, Version]] = []
+        with faults(f"the secrets of {vault}", needs=f"{_DATA}/readMetadata/action"):
+            pages = self._at(Secret(vault=vault, name="")).list_properties_of_secrets().by_page()
+            for _ in range(PAGES_MAX):
+                page = await anext(pages, None)
+                if page is None:
+                    return found
+                found += [(Secret(vault=vault, name=item.name or ""), _version(item)) async for item in page]
+        raise Rejected(f"{vault} has more secrets than {PAGES_MAX} pages hold")
+
     async def read(self, secret: Secret, version: str) -> Sealed:
         """What one version holds. Raises Missing where it is not there or may not be read any more."""
         try:

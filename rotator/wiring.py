@@ -23,6 +23,7 @@ from rotator.key_vault import KeyVault
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.settings import CustomCloud, CustomIdentity, Settings
+from rotator.survey.roster import roster
 
 if TYPE_CHECKING:
     from rotator.alerts.table import Alerting
@@ -60,20 +61,11 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
     Raises:
         LedgerFault, Misconfigured: with what stands in the way.
     """
-    credentials = {one.name: one for one in settings.credential_list()}
-    limits = settings.limits
     async with (
         open_ledger(settings.ledger_address(directory)) as ledger,
-        open_azure(
-            cloud_of(settings, directory),
-            identity_of(settings),
-            request_timeout_s=limits.request_timeout.total_seconds(),
-            shares=Shares(cadence=limits.azure_share, reserve=limits.emergency_reserve),
-            sizes=sizes,
-            is_urgent=is_urgent,
-            gives_way=gives_way,
-        ) as azure,
+        azure_of(settings, directory, sizes=sizes) as azure,
     ):
+        credentials = await roster(settings, azure, ledger, watch)
         vault = KeyVault(azure)
         tools = _tools(azure, vault, directory)
         world = World(
@@ -92,9 +84,23 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
         yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure, tools=tools)
 
 
-def refurnished(house: House, settings: Settings) -> House:
-    """The same house with other credentials and limits: what is open stays open."""
-    credentials = {one.name: one for one in settings.credential_list()}
+def azure_of(settings: Settings, directory: Path, *, sizes: Mapping[Sort, Size] = SIZES) -> contextlib.AbstractAsyncContextManager[Azure]:
+    """The connection to Azure alone. Raises Rejected when it is opened."""
+    limits = settings.limits
+    return open_azure(
+        cloud_of(settings, directory),
+        identity_of(settings),
+        request_timeout_s=limits.request_timeout.total_seconds(),
+        shares=Shares(cadence=limits.azure_share, reserve=limits.emergency_reserve),
+        sizes=sizes,
+        is_urgent=is_urgent,
+        gives_way=gives_way,
+    )
+
+
+async def refurnished(house: House, settings: Settings) -> House:
+    """The same house with other credentials and limits, its scopes looked at anew: what is open stays open. Raises LedgerFault."""
+    credentials = await roster(settings, house.azure, house.ledger, house.world.watch)
     world = replace(house.world, kinds=kinds_for(credentials.values(), house.tools))
     return replace(house, credentials=credentials, settings=settings, world=world)
 

@@ -74,14 +74,26 @@ class Tokens:
                 token: AccessTokenInfo = await self._source.get_token_info(*scopes, options=kept)
         return token
 
-    async def object_id(self, scope: str) -> str:
-        """Our own object id, as a token for `scope` says it (unverified: it is our own token); empty where it does not."""
+    async def claims(self, scope: str) -> dict[str, Any]:
+        """What a token for `scope` says of us, unverified: it is our own token. Empty where it is none that can be read.
+
+        Raises:
+            Fault: there is no token.
+        """
+        token = (await self.get_token(scope)).token
         try:
-            body = (await self.get_token(scope)).token.split(".")[1]
+            body = token.split(".")[1]
             claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        except (Fault, LookupError, ValueError):
+        except (LookupError, ValueError):
+            return {}
+        return claims if isinstance(claims, dict) else {}
+
+    async def object_id(self, scope: str) -> str:
+        """Our own object id, as a token for `scope` says it; empty where it does not."""
+        try:
+            oid = (await self.claims(scope)).get("oid")
+        except Fault:
             return ""
-        oid = claims.get("oid") if isinstance(claims, dict) else None
         return oid if isinstance(oid, str) else ""
 
     async def close(self) -> None:

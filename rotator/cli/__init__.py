@@ -8,6 +8,8 @@ import click
 COMMANDS = {
     "demo": "Rotate, heal, drain and cut keys of a loopback Azure, and measure it. Start here.",
     "sandbox": "Run the loopback Azure by itself, to point rotator (or an SDK) at.",
+    "discover": "Every account there is: its posture, who holds its keys, and settings to commit.",
+    "doctor": "Can rotator do what its settings ask? By asking; each trouble with the command that mends it.",
     "status": "Every credential: what is active, how old, when due, and what is going on.",
     "plan": "What would be done next, and why. Changes nothing.",
     "rotate": "Rotate credentials without downtime, to the proof that the old key is dead.",
@@ -67,7 +69,9 @@ def _near(name: str) -> str:
 EPILOG = """\b
 First:
   rotator demo                                   see it work, without an account
+  rotator discover --yaml                        settings for every account that you can see
   rotator config check --config rotator.yaml     check your settings
+  rotator doctor                                 whether it will work, before anything is done
   rotator plan                                   what would be done, and why
 A key leaked:
   rotator revoke --leaked-key - --mode cut       paste the key, it is not shown

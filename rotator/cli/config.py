@@ -18,11 +18,11 @@ def check(common: Common) -> None:
     settings = read_settings(common)
     count = len(settings.credentials)
     if common.json:
-        print_json({"valid": True, "credentials": count, "file": str(common.config)})
+        print_json({"valid": True, "credentials": count, "discover": len(settings.discover), "file": str(common.config)})
     else:
-        click.echo(
-            f"{common.config}: good, {count} {'credential' if count == 1 else 'credentials'}. Next: rotator plan --config {common.config}"
-        )
+        scopes = f" and {len(settings.discover)} scope(s)" if settings.discover else ""
+        named = f"{count} {'credential' if count == 1 else 'credentials'}{scopes}"
+        click.echo(f"{common.config}: good, {named}. Next: rotator plan --config {common.config}")
 
 
 @command.command("schema")

@@ -41,10 +41,13 @@ def approve(identity: str, reason: str, by: str | None, yes: bool, common: Commo
     Example:
       rotator incidents approve inc-4f2a --reason "the gist is real"
     """
-    deadlines = {one.name: one.policy.drain_deadline for one in read_settings(common).credential_list()}
+    settings = read_settings(common)
 
     async def errand(ledger: "Ledger") -> Exit:
+        from rotator.survey.memory import recalled
+
         case = await found(ledger, identity)
+        deadlines = {one.name: one.policy.drain_deadline for one in (await recalled(settings, ledger)).values()}
         if case.credential not in deadlines:
             fail(Exit.USAGE, f"{case.id} is about {case.credential}, which {common.config} does not name: nobody would act on it.")
         if case.state is not State.HELD:

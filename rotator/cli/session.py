@@ -93,7 +93,8 @@ def read_settings(common: Common) -> "Settings":
 
 def in_house(common: Common, errand: "Callable[[House], Awaitable[Exit]]", watch: Callable[..., None] | None = None) -> NoReturn:
     """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback."""
-    from rotator.telemetry import logged, start_logging
+    from rotator.cli.show import heard
+    from rotator.telemetry import start_logging
 
     settings = read_settings(common)
     start_logging(common.log_level)
@@ -101,7 +102,7 @@ def in_house(common: Common, errand: "Callable[[House], Awaitable[Exit]]", watch
     async def opened() -> Exit:
         from rotator.wiring import open_house
 
-        async with open_house(settings, common.config.absolute().parent, watch or logged) as house:
+        async with open_house(settings, common.config.absolute().parent, watch or heard) as house:
             return await errand(house)
 
     sentence(opened)

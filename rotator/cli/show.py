@@ -77,6 +77,17 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     console.print(table)
 
 
+ABOUT_THE_FLEET = frozenset({"scope_unseen", "account_refused", "account_vanished"})
+
+
+def heard(event: str, **fields: Any) -> None:
+    """Fulfils the engine's `Watch` for a command that only shows: what a person has to know of the fleet is said, the rest logged."""
+    logged(event, **fields)
+    line = _line(event, fields) if event in ABOUT_THE_FLEET else None
+    if line:
+        click.echo(scrub(line, identifier=True), err=True)
+
+
 class Progress:
     """Fulfils the engine's `Watch` for a person: a line for each step as it happens, with its reason. Repeated waits are said once."""
 
@@ -133,6 +144,15 @@ def _line_of_a_daemon(event: str, fields: Mapping[str, Any]) -> str | None:
             return f"· the settings were read anew: {fields['credentials']} credential(s) kept"
         case "reload_refused":
             return f"✗ the settings stay as they were: {'; '.join(fields['errors'])}"
+        case "scope_unseen":
+            return f"✗ {fields['what']}: {fields['because']}; who was in it before stays in care"
+        case "account_refused":
+            return f"✗ {fields['because']}"
+        case "discovered":
+            return f"+ taken into care: {fields['account']}"
+        case "account_vanished":
+            kept = f"; kept in care for {fields['kept_for']}" if fields["kept_for"] else ""
+            return f"- the account of {fields['credential']} is gone{kept}"
         case "lock_lost" | "locked_again" | "stopping" | "stopped" | "clock_jumped":
             return f"· {event.replace('_', ' ')}"
         case _:

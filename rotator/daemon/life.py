@@ -26,7 +26,7 @@ from rotator.ledger.database import LedgerFault
 from rotator.settings import Settings, SettingsError
 from rotator.wiring import House, refurnished
 
-RELOADED = frozenset({"defaults", "credentials", "limits"})
+RELOADED = frozenset({"defaults", "credentials", "discover", "limits"})
 """Settings that a reload takes over; a change of any other one needs a restart, and so do these of the limits."""
 LIMITS_THAT_RESTART = ("request_timeout", "azure_share", "emergency_reserve", "alerts_per_minute")
 
@@ -45,6 +45,7 @@ class Daemon:
         errands = Errands(self.fleet, ledger.work, ledger.waves, self._overdue, lambda: self.pump.stopping)
         self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
         self._reloads: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
 
     async def begin(self) -> None:
         """Take the ledger into service, before anything is listened on.
@@ -69,13 +70,17 @@ class Daemon:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals())
             if not once:
-                await stack.enter_async_context(ticking([*ticks_of(self.fleet, ledger, self._overdue), *self._polls], watch))
+                await stack.enter_async_context(ticking([*self._ticks(), *self._polls], watch))
                 await stack.enter_async_context(self._watchdog())
                 await stack.enter_async_context(_beside(self._companions))
             watch("serving", credentials=self.fleet.size, owner=ledger.lock.owner, once=once)
             self._systemd.ready(self._status())
             await self.pump.serve(lambda: self.fleet.limits.stop_within, once=once)
         watch("stopped")
+
+    def _ticks(self) -> Sequence[Tick]:
+        around = Tick(name="scopes", every=timedelta(hours=1), run=self.look_around, jitter=timedelta(minutes=5))
+        return [*ticks_of(self.fleet, self._house.ledger, self._overdue), around]
 
     def stop(self) -> None:
         """End between two steps; told to the service manager at once."""
@@ -89,7 +94,8 @@ class Daemon:
         """Read the settings anew, and take over credentials and limits; whether that was done. No run in hand is disturbed."""
         self._systemd.reloading()
         try:
-            return await self._reload()
+            async with self._looking:
+                return await self._reload()
         finally:
             self._systemd.ready(self._status())
 
@@ -104,11 +110,15 @@ class Daemon:
         if fixed:
             watch("reload_refused", errors=[f"{name}: a change needs a restart" for name in fixed], kept="the settings as they were")
             return False
-        self._house = refurnished(self._house, settings)
-        before = {one.name: one for one in old.credential_list()}
-        self.fleet.swap(self._house.credentials, settings.limits, self._gated(self._house.world))
-        changed = [name for name, one in self._house.credentials.items() if name in before and before[name] != one]
-        watch("reloaded", credentials=self.fleet.size, changed=changed, gone=sorted(set(before) - set(self._house.credentials)))
+        before = self._house.credentials
+        try:
+            await self._take_over(settings)
+        except LedgerFault as fault:
+            watch("reload_refused", errors=[f"the ledger: {fault}"], kept="the settings as they were")
+            return False
+        now = self._house.credentials
+        changed = [name for name, one in now.items() if name in before and before[name] != one]
+        watch("reloaded", credentials=self.fleet.size, changed=changed, gone=sorted(set(before) - set(now)))
         try:
             await enlisted(self.fleet, self._house.ledger)
             for name in changed:
@@ -116,6 +126,19 @@ class Daemon:
         except LedgerFault as fault:
             watch("reload_unheard", because=str(fault))  # the next tick enlists, and every row comes round by itself
         return True
+
+    async def _take_over(self, settings: Settings) -> None:
+        self._house = await refurnished(self._house, settings)
+        self.fleet.swap(self._house.credentials, settings.limits, self._gated(self._house.world))
+
+    async def look_around(self) -> None:
+        """What the scopes of the settings take into care now: who is new, who has gone. A reload under way does this by itself."""
+        settings = self._house.settings
+        if not settings.discover or self._looking.locked():
+            return
+        async with self._looking:
+            await self._take_over(settings)
+        await enlisted(self.fleet, self._house.ledger)
 
     def _gated(self, world: World) -> World:
         return replace(world, gate=self._gate)

@@ -1,7 +1,7 @@
 """Intents before, outcomes after, and what is remembered of each value. Never a value: fingerprints and the hashes that senders use."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
@@ -17,7 +17,7 @@ from rotator.engine.ports import Lease
 from rotator.ledger import rows
 from rotator.ledger.audit import say
 from rotator.ledger.database import Database
-from rotator.ledger.rows import to_ms
+from rotator.ledger.rows import from_ms, to_ms
 from rotator.ledger.schema import incidents, intents, keys, work
 
 OUTCOMES_THAT_HEALED = ("published", APPLIED)
@@ -51,6 +51,23 @@ class KeyJournal:
                 hashes = {"sha256": value.sha256(), "hmsl_hash": value.hmsl_hash()}
                 row = {"credential": credential, "fingerprint": value.fingerprint, "account": account, "slot": slot.value, **hashes}
                 await connection.execute(self._database.upsert(keys).values(**row).on_conflict_do_nothing())
+
+    async def minted(self) -> dict[str, datetime]:
+        """When we last minted a key of each account, by its id in lower case."""
+        latest = select(func.lower(keys.c.account), func.max(keys.c.minted_at)).where(keys.c.minted_at.is_not(None))
+        async with self._database.connect() as connection:
+            found = (await connection.execute(latest.group_by(func.lower(keys.c.account)))).all()
+        return {account: from_ms(at) for account, at in found}
+
+    async def durations(self, steps_max: int = 2_000) -> dict[str, list[timedelta]]:
+        """How long the latest steps took, from the intent to an outcome that was answered; by the step's name."""
+        through = select(intents.c.step, intents.c.at, intents.c.outcome_at).where(intents.c.outcome_at.is_not(None))
+        async with self._database.connect() as connection:
+            rows_ = (await connection.execute(through.order_by(intents.c.at.desc()).limit(steps_max))).all()
+        found: dict[str, list[timedelta]] = {}
+        for step, at, ended in rows_:
+            found.setdefault(step, []).append(timedelta(milliseconds=ended - at))
+        return found
 
     async def intend(self, lease: Lease, operation: str, do: Do) -> None:
         """The intent, before the effect, fenced by the lease's token. Raises LeaseLost where another worker has the row."""

@@ -51,6 +51,8 @@ def control_application(azure: "Sandbox") -> web.Application:
         web.get("/apps", control.apps),
         web.post("/inhabit", control.inhabit),
         web.post("/time", control.time),
+        web.post("/grants", control.grants),
+        web.post("/locks", control.locks),
     ])  # fmt: skip
     return app
 
@@ -160,6 +162,20 @@ class _Control:
     async def time(self, request: web.Request) -> web.Response:
         """{"seconds": 86400}: that much later, for platforms and keys."""
         self._azure.pass_time(float((await _content(request))["seconds"]))
+        return web.Response(status=204)
+
+    async def grants(self, request: web.Request) -> web.Response:
+        """{"grants": [{"scope", "actions", "not_actions", "data_actions", "not_data_actions"}], "graph": true}: all that is granted now."""
+        content = await _content(request)
+        self._azure.dispossess()
+        for grant in content.get("grants", []):
+            self._azure.grant(**grant)
+        self._azure.deny_graph(not content.get("graph", True))
+        return web.Response(status=204)
+
+    async def locks(self, request: web.Request) -> web.Response:
+        """{"scope": a group's or a subscription's id, "level": "ReadOnly"}."""
+        self._azure.lock(**await _content(request))
         return web.Response(status=204)
 
 

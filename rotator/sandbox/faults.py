@@ -90,6 +90,12 @@ OTHER_OPERATIONS = (
     "DeliverWebhook",
     "LookWebhook",
     "Health",
+    "QueryGraph",
+    "ListVaults",
+    "ListLocks",
+    "ListPermissions",
+    "ListActivity",
+    "GetUser",
 )
 KINDS = {
     "500-before": "no effect, 500",

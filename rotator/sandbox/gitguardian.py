@@ -17,6 +17,7 @@ class GitGuardianSurface:
     def __init__(self, state: State) -> None:
         self._state = state
         self.routes: Sequence[Route] = (
+            Route("GET", "/v1/health", "Health", lambda call: Answer(body={"detail": "Valid API key."})),
             Route("GET", _INCIDENT, "GetIncident", self.show),
             Route("POST", _INCIDENT + "/resolve", "ResolveIncident", self.resolve),
         )

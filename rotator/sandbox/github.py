@@ -27,6 +27,7 @@ class GitHubSurface:
         self._state = state
         self.routes: Sequence[Route] = (
             Route("GET", r"(?:/api/v3)?/meta/public_keys/secret_scanning", _OPEN_TO_ALL, self.public_keys),
+            Route("GET", r"(?:/api/v3)?/user", "GetUser", lambda call: Answer(body={"login": "rotator-bot", "type": "User"})),
             Route("GET", _ALERTS, "ListAlerts", self.list_of_repository),
             Route("GET", r"(?:/api/v3)?/orgs/(?P<target>[^/]+)/secret-scanning/alerts", "ListAlerts", self.list_of_organisation),
             Route("GET", _ALERTS + r"/(?P<number>[0-9]+)", "GetAlert", self.show),

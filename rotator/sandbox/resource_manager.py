@@ -17,6 +17,7 @@ from rotator.sandbox.accounts import PROVIDER, Account
 from rotator.sandbox.consumers import CONSUMERS
 from rotator.sandbox.entra import check_bearer
 from rotator.sandbox.keys import SLOTS
+from rotator.sandbox.overview import Overview
 from rotator.sandbox.state import AUDIENCE, State
 from rotator.sandbox.updates import Updates
 from rotator.sandbox.wire import Answer, Call, Refused, Route
@@ -57,6 +58,7 @@ class ResourceManager:
             Route("POST", rf"{_ACCOUNT}/regenerateKey", "RegenerateKey", self.regenerate_key),
             Route("GET", rf"{_OPERATION}Statuses/(?P<id>[^/]+)", "GetOperation", self._updates.status),
             Route("GET", rf"{_OPERATION}Results/(?P<id>[^/]+)", "GetOperation", self._updates.result),
+            *Overview(state, url).routes,
             *(route for room in CONSUMERS for route in room(state).routes),
         )
 
@@ -73,6 +75,7 @@ class ResourceManager:
         if not _API_VERSION.fullmatch(version):
             raise Refused(400, "InvalidApiVersionParameter", "The api-version is invalid.")
         self._throttle(call)
+        self._state.grants.check(call)
 
     def error(self, refused: Refused) -> Answer:
         return Answer(
@@ -88,7 +91,7 @@ class ResourceManager:
         """Small pages and an absolute nextLink, in the order of creation."""
         known = self._known_subscription(call)
         group = call.names.get("group")
-        there = [a for a in self._state.accounts.values() if a.subscription == known and not a.deleted]
+        there = [a for a in self._state.accounts.values() if a.subscription == known and not a.deleted and self._may_read(a)]
         if group is not None:
             there = [account for account in there if account.group.lower() == group.lower()]
         token = call.query.get("$skiptoken", "0")
@@ -178,10 +181,14 @@ class ResourceManager:
         self._updates.settle(account)
         return account
 
+    def _may_read(self, account: Account) -> bool:
+        return self._state.grants.permits(f"{PROVIDER}/accounts/read", account.id)
+
     def _check_lock(self, account: Account) -> None:
-        if account.lock == "ReadOnly":
+        above = [scope for scope, level in self._state.locks if level == "ReadOnly" and account.id.lower().startswith(scope.lower() + "/")]
+        for scope in [account.id] if account.lock == "ReadOnly" else above:
             message = f"The scope '{account.id}' cannot perform write operation because following scope(s) are locked"
-            raise Refused(409, "ScopeLocked", f"{message}: '{account.id}'. Please remove the lock and try again.")
+            raise Refused(409, "ScopeLocked", f"{message}: '{scope}'. Please remove the lock and try again.")
 
     def _check_idle(self, account: Account) -> None:
         if account.provisioning_state != "Succeeded":

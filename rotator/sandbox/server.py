@@ -32,6 +32,7 @@ from rotator.sandbox.journal import Entry
 from rotator.sandbox.keys import SHAPES, SLOTS, Key
 from rotator.sandbox.leaks import GuardIncident, HubAlert
 from rotator.sandbox.listener import Listener, certified
+from rotator.sandbox.office import Office
 from rotator.sandbox.outbox import report
 from rotator.sandbox.outsiders import settle
 from rotator.sandbox.resource_manager import ResourceManager
@@ -61,7 +62,7 @@ _KNOBS = frozenset(
 )
 
 
-class Sandbox(Addresses):
+class Sandbox(Addresses, Office):
     """`ports` may fix entra, resource_manager, data_plane_a, data_plane_b, github, gitguardian, control and vaults, by name."""
 
     def __init__(self, directory: Path, seed: int | None = None, ports: Mapping[str, int] | None = None, host: str = "127.0.0.1") -> None:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 from rotator.sandbox.accounts import Account
 from rotator.sandbox.faults import Faults
+from rotator.sandbox.grants import Grants
 from rotator.sandbox.journal import Journal
 from rotator.sandbox.keys import Key
 from rotator.sandbox.leaks import Leaks
@@ -114,6 +115,10 @@ class State:
         self.update_takes_s = 0.0
         self.poll_after_s = 0
         self.stopping = False
+        # Who may do what; locks on groups and subscriptions: (scope, level); whether Resource Graph answers.
+        self.grants = Grants()
+        self.locks: list[tuple[str, str]] = []
+        self.graph_denied = False
         self.moved = timedelta(0)
         self._connections = 0
 

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from rotator.sandbox.entra import check_bearer
+from rotator.sandbox.grants import DATA_ACTIONS
+from rotator.sandbox.overview import vault_id
 from rotator.sandbox.state import VAULT_RESOURCE, State
 from rotator.sandbox.vault_json import bundle, deleted, item
 from rotator.sandbox.versions import Secret, Vault, Version
@@ -64,11 +66,20 @@ class VaultSurface:
             raise Refused(400, "BadParameter", "The request must carry a supported api-version.")
         if "target" in call.names and not _NAME.fullmatch(call.names["target"]):
             raise Refused(400, "BadParameter", "The request URI contains an invalid name.")
+        self._let_in(call)
         now_s = self._state.clock()
         is_set = call.operation == "SetSecret"
         wait_s = (is_set and self._vault.sets.take(now_s)) or self._vault.transactions.take(now_s)
         if wait_s:
             raise Refused(429, "Throttled", "Too many requests were received.", Retry_After=str(wait_s))
+
+    def _let_in(self, call: Call) -> None:
+        if self._vault.firewall:
+            raise Refused(403, "Forbidden", "Client address is not authorized and caller is not a trusted service.", "ForbiddenByFirewall")
+        action, scope = DATA_ACTIONS.get(call.operation), vault_id(self._state, self._vault)
+        scope += f"/secrets/{call.names['target']}" if "target" in call.names else ""
+        if action and self._vault.rbac and not self._state.grants.permits(action, scope, data=True):
+            raise Refused(403, "Forbidden", "Caller is not authorized to perform action on resource.", "ForbiddenByRbac")
 
     def error(self, refused: Refused) -> Answer:
         """Every 401 is a challenge: that is how a client learns where to ask for a token."""

@@ -49,6 +49,9 @@ class Vault:
     name: str
     url: str
     says: str
+    group: str = "rg-vaults"
+    rbac: bool = True
+    firewall: bool = False
     secrets: dict[str, Secret] = field(default_factory=dict)
     sets: Window = field(default_factory=lambda: Window(300, 10))
     transactions: Window = field(default_factory=lambda: Window(4000, 10))

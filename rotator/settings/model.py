@@ -1,23 +1,21 @@
 """What may stand in the settings, and what it means in the core's words. The JSON schema is made from these types."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from rotator.core.credential import Credential, Dependent, Secret
-from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window
+from rotator.core.credential import Credential, Dependent
 from rotator.core.template import MARK, Template
 from rotator.settings.alerts import AlertSettings, NotifySettings
-from rotator.settings.forms import AccountId, Duration, Format, Name, Reference, Strict, Url, fits, positive
+from rotator.settings.forms import AccountId, Format, Name, Reference, Strict, Url, fits
 from rotator.settings.kinds import AnyDependent, DependentSettings
 from rotator.settings.limits import LimitSettings
+from rotator.settings.policies import Policies, policy_of, secret_of
+from rotator.settings.scopes import ScopeSettings
 
 
 class CustomCloud(Strict):
@@ -42,51 +40,7 @@ class CustomIdentity(Strict):
     client_secret: ClientSecretIdentity
 
 
-class WindowSettings(Strict):
-    """When scheduled rotations may start."""
-
-    opens: str
-    for_: Duration = Field(alias="for")
-    zone: str = "UTC"
-
-    @field_validator("opens")
-    @classmethod
-    def _cron(cls, value: str) -> str:
-        try:
-            if len(value.split()) != 5:
-                raise CronSimError("five fields")
-            CronSim(value, datetime(2026, 1, 1))  # noqa: DTZ001  # only parsed
-        except CronSimError as error:
-            raise PydanticCustomError("cron", "not a cron expression of five fields, like '0 9 * * 1-5'") from error
-        return value
-
-    @field_validator("zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise PydanticCustomError("zone", "not a time zone of the IANA database, like Europe/Berlin") from error
-        return value
-
-
-class _Policies(Strict):
-    cryptoperiod: Duration | None = None
-    overlap: Duration | None = None
-    grace: Duration | None = None
-    on_compromise: Mode | None = None
-    drain_deadline: Duration | None = None
-    window: WindowSettings | None = None
-    unprovable: Unprovable | None = None
-    on_suspicion: OnSuspicion | None = None
-
-    @field_validator("cryptoperiod", "drain_deadline")
-    @classmethod
-    def _some(cls, value: timedelta | None) -> timedelta | None:
-        return value if value is None else positive(value)
-
-
-class CredentialSettings(_Policies):
+class CredentialSettings(Policies):
     """One account's key as one vault secret."""
 
     name: Name
@@ -98,7 +52,7 @@ class CredentialSettings(_Policies):
     @field_validator("secret")
     @classmethod
     def _secret(cls, value: str) -> str:
-        _secret_of(value)
+        secret_of(value)
         return value
 
 
@@ -134,8 +88,9 @@ class Settings(Strict):
     cloud: CloudSetting = "public"
     identity: IdentitySetting = "default"
     ledger: str = "sqlite:///rotator.db"
-    defaults: _Policies = _Policies()
+    defaults: Policies = Policies()
     credentials: list[CredentialSettings] = Field(default=[])
+    discover: list[ScopeSettings] = Field(default=[])
     alerts: AlertSettings = AlertSettings()
     notify: NotifySettings = NotifySettings()
     web: WebSettings = WebSettings()
@@ -172,26 +127,15 @@ class Settings(Strict):
 # --- to the core's words --------------------------------------------------------------------------------------------------
 
 
-def _credential(one: CredentialSettings, defaults: _Policies) -> Credential:
+def _credential(one: CredentialSettings, defaults: Policies) -> Credential:
     return Credential(
         name=one.name,
         account=one.account,
-        secret=_secret_of(one.secret),
-        policy=_policy(one, defaults),
+        secret=secret_of(one.secret),
+        policy=policy_of(one, defaults),
         dependents=tuple(_dependent(each, number) for number, each in enumerate(one.dependents, 1)),
         template=Template(text=one.format),
     )
-
-
-def _policy(one: _Policies, defaults: _Policies) -> Policy:
-    said = {}
-    for name in _Policies.model_fields:
-        value = getattr(one, name) if name in one.model_fields_set else getattr(defaults, name)
-        if isinstance(value, WindowSettings):
-            value = Window(opens=value.opens, length=value.for_, zone=value.zone)
-        if value is not None or name == "window":
-            said[name] = value
-    return Policy(**said)
 
 
 def _dependent(one: DependentSettings, number: int) -> Dependent:
@@ -205,20 +149,15 @@ def _plain(value: object) -> object:
     return value.model_dump() if isinstance(value, Strict) else value
 
 
-def _secret_of(url: str) -> Secret:
-    """The vault's base URL, and the secret's name: the last path part, after `secrets`."""
-    base, _, name = url.rpartition("/secrets/")
-    if not base or not fits(r"[0-9A-Za-z-]{1,127}", name) or urlsplit(url).query or urlsplit(url).fragment:
-        hint = "not a secret's URL without a version: https://VAULT.vault.azure.net/secrets/NAME"
-        raise PydanticCustomError("secret", hint)
-    return Secret(vault=base, name=name)
-
-
 def _contradictions(settings: Settings) -> Iterator[str]:
     for number, one in enumerate(settings.credentials):
-        policy = _policy(one, settings.defaults)
+        policy = policy_of(one, settings.defaults)
         if policy.overlap >= policy.cryptoperiod:
             yield f"credentials[{number}]: overlap is not shorter than cryptoperiod, so no rotation could end before the next"
         names = [_dependent(each, place).name for place, each in enumerate(one.dependents, 1)]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"credentials[{number}].dependents: two are named {name!r}; each needs a `name` of its own"
+    for number, scope in enumerate(settings.discover):
+        policy = policy_of(scope, settings.defaults)
+        if policy.overlap >= policy.cryptoperiod:
+            yield f"discover[{number}]: overlap is not shorter than cryptoperiod, so no rotation could end before the next"

@@ -1,0 +1,51 @@
+"""A dependent: can it be seen, and may we do what its kind needs to move it? The kinds say their permissions themselves."""
+
+from rotator.core.credential import Credential, Dependent
+from rotator.core.snapshot import Adoption, DependentView, Snapshot, Unseen
+from rotator.doctor import mending
+from rotator.doctor.allowed import lacking
+from rotator.doctor.findings import About, Finding, Subject
+from rotator.doctor.round import Round
+from rotator.settings.permissions import DEPENDENTS
+
+
+async def check(credential: Credential, snapshot: Snapshot, round_: Round) -> list[Finding]:
+    """What was seen of each is in the snapshot: looking is all that was asked of it."""
+    views = {view.name: view for view in snapshot.dependents}
+    found: list[Finding] = []
+    for dependent in credential.dependents:
+        found += await _one(credential, dependent, views.get(dependent.name), round_)
+    return found
+
+
+async def _one(credential: Credential, dependent: Dependent, view: DependentView | None, round_: Round) -> list[Finding]:
+    about = About(Subject.DEPENDENT, f"{credential.name}/{dependent.name}")
+    blind = view is None or view.adoption is Adoption.UNSEEN
+    found: list[Finding] = []
+    if blind:
+        found.append(about.bad(f"cannot be seen: {view.because if view else 'it was not asked'}"))
+    elif view is not None and view.adoption is Adoption.STALE:
+        found.append(about.warn(f"runs on another value: {view.because}", f"rotator plan {credential.name}"))
+    found += await _permissions(dependent, about, round_, blind)
+    return found or [about.well(f"is seen ({view.adoption if view else ''}), and may be moved")]
+
+
+async def _permissions(dependent: Dependent, about: About, round_: Round, blind: bool) -> list[Finding]:
+    """What only some dependents of the kind need is said where this one cannot be seen."""
+    role = DEPENDENTS[dependent.kind]
+    found: list[Finding] = []
+    for parameter in dict.fromkeys(one.at for one in role.needs):
+        scope = dependent.parameters.get(parameter)
+        if not isinstance(scope, str) or not scope.lower().startswith("/subscriptions/"):
+            continue
+        held = await round_.allowances(scope)
+        if isinstance(held, Unseen):
+            found.append(about.warn(f"what we may do there cannot be told: {held.because}"))
+            continue
+        missing = [one for one in lacking(role.needs, held) if one.at == parameter and (blind or not one.only_for)]
+        certain = [one.action for one in missing if not one.only_for]
+        mend = mending.grant(role, scope, round_.who)
+        if certain:
+            found.append(about.bad(f"we may not {', '.join(certain)}", mend))
+        found += [about.warn(f"we may not {one.action}, needed for {one.only_for}", mend) for one in missing if one.only_for]
+    return found

@@ -1,0 +1,54 @@
+"""What an administrator does: who is granted what, what is locked, whose firewall is up, whether Resource Graph may be asked."""
+
+from typing import TYPE_CHECKING
+
+from rotator.sandbox.grants import OWNER, Grant
+from rotator.sandbox.overview import vault_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rotator.sandbox.state import State
+
+
+class Office:
+    """The half of a sandbox that stands above its resources."""
+
+    state: "State"
+
+    def grant(
+        self,
+        scope: str = "/",
+        actions: "Sequence[str]" = (),
+        not_actions: "Sequence[str]" = (),
+        data_actions: "Sequence[str]" = (),
+        not_data_actions: "Sequence[str]" = (),
+    ) -> Grant:
+        """One more role assignment for the one principal."""
+        given = {"actions": actions, "not_actions": not_actions, "data_actions": data_actions, "not_data_actions": not_data_actions}
+        grant = Grant(scope=scope, **{name: tuple(said) for name, said in given.items()})
+        self.state.grants.held.append(grant)
+        return grant
+
+    def dispossess(self) -> None:
+        """Take every assignment away; what is granted after it is all there is."""
+        self.state.grants.held.clear()
+
+    def enthrone(self) -> None:
+        """Everything is allowed again."""
+        self.state.grants.held[:] = [OWNER]
+
+    def lock(self, scope: str, level: str = "ReadOnly") -> None:
+        """On a group or a subscription; a single account has a knob."""
+        self.state.locks.append((scope, level))
+
+    def deny_graph(self, denied: bool = True) -> None:
+        self.state.graph_denied = denied
+
+    def change_vault(self, name: str, firewall: bool = False, rbac: bool = True) -> None:
+        """Its firewall keeps everybody out; without `rbac` roles say nothing of its data."""
+        vault = self.state.vaults[name]
+        vault.firewall, vault.rbac = firewall, rbac
+
+    def vault_id(self, name: str) -> str:
+        return vault_id(self.state, self.state.vaults[name])

@@ -1,0 +1,162 @@
+"""Accounts and vaults, listed: over all subscriptions by Resource Graph where it may be asked, else subscription by subscription.
+
+Resource Graph follows Resource Manager within a minute or so; a list is as things are. What one subscription refuses hides no other.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rotator.azure import faults
+from rotator.azure.arm import PAGES_MAX, ResourceManager
+from rotator.core.faults import Fault
+from rotator.core.snapshot import Unseen
+from rotator.survey.estate import Account, Exposure, Inventory, VaultPlace
+
+ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+VAULTS = "Microsoft.KeyVault/vaults"
+ACCOUNTS_API, VAULTS_API, GRAPH_API, SUBSCRIPTIONS_API = "2025-09-01", "2023-07-01", "2022-10-01", "2022-12-01"
+GRAPH_PAGE = 1_000
+LISTS_AT_ONCE = 8
+QUERY = (
+    f"resources | where type in~ ('{ACCOUNTS.lower()}', '{VAULTS.lower()}')"
+    " | project id, name, type, kind, location, resourceGroup, subscriptionId, tags, properties | order by id asc"
+)
+
+
+async def inventory(arm: ResourceManager) -> Inventory:
+    """Everything that our identity may read. Raises Fault where not even the subscriptions can be listed."""
+    try:
+        rows = await graph(arm, QUERY)
+    except Fault as fault:
+        return await _by_lists(arm, fault)
+    return Inventory(accounts=accounts_of(rows), vaults=vaults_of(rows), how="Resource Graph")
+
+
+async def graph(arm: ResourceManager, query: str) -> list[dict[str, Any]]:
+    """The rows of a query over all subscriptions, all pages. Raises Fault: it may not be asked, or there is none in this cloud."""
+    found: list[dict[str, Any]] = []
+    options: dict[str, Any] = {"resultFormat": "objectArray", "$top": GRAPH_PAGE}
+    for _ in range(PAGES_MAX):
+        with faults("Resource Graph", needs="Reader"):
+            page = await arm.call("POST", "/providers/Microsoft.ResourceGraph/resources", GRAPH_API, {"query": query, "options": options})
+            found += [row for row in page["data"] if isinstance(row, dict)]
+            token = page.get("$skipToken")
+        if not token:
+            break
+        options = {**options, "$skipToken": token}
+    return found
+
+
+async def subscriptions(arm: ResourceManager) -> list[str]:
+    """Those that can be seen and are in use. Raises Fault."""
+    with faults("the list of subscriptions", needs="Microsoft.Resources/subscriptions/read"):
+        rows = await arm.rows("/subscriptions", SUBSCRIPTIONS_API)
+        return [str(row["subscriptionId"]) for row in rows if row.get("state", "Enabled") in ("Enabled", "Warned", "PastDue")]
+
+
+async def accounts_in(arm: ResourceManager, subscription: str, group: str = "") -> tuple[Account, ...]:
+    """The accounts of a subscription, or of one group in it. Raises Fault."""
+    scope = f"/subscriptions/{subscription}" + (f"/resourceGroups/{group}" if group else "")
+    with faults(f"the accounts of {scope}", needs=f"{ACCOUNTS}/read"):
+        return accounts_of(await arm.rows(f"{scope}/providers/{ACCOUNTS}", ACCOUNTS_API))
+
+
+async def _by_lists(arm: ResourceManager, because: Fault) -> Inventory:
+    names = await subscriptions(arm)
+    gate = asyncio.Semaphore(LISTS_AT_ONCE)
+
+    async def accounts(name: str) -> tuple[Account, ...] | Unseen:
+        try:
+            async with gate:
+                return await accounts_in(arm, name)
+        except Fault as fault:
+            return unseen(f"accounts of subscription {name}", fault)
+
+    async def vaults(name: str) -> tuple[VaultPlace, ...] | Unseen:
+        try:
+            async with gate:
+                with faults(f"the vaults of subscription {name}", needs=f"{VAULTS}/read"):
+                    return vaults_of(await arm.rows(f"/subscriptions/{name}/providers/{VAULTS}", VAULTS_API))
+        except Fault as fault:
+            return unseen(f"vaults of subscription {name}", fault)
+
+    listed = await asyncio.gather(*(accounts(name) for name in names))
+    shelves = await asyncio.gather(*(vaults(name) for name in names))
+    return Inventory(
+        accounts=tuple(sorted((one for some in listed if not isinstance(some, Unseen) for one in some), key=lambda one: one.id.lower())),
+        vaults=tuple(one for some in shelves if not isinstance(some, Unseen) for one in some),
+        how=f"the lists of {len(names)} subscription(s), because {because.what}",
+        unseen=tuple(some for some in (*listed, *shelves) if isinstance(some, Unseen)),
+    )
+
+
+def unseen(what: str, fault: Fault) -> Unseen:
+    return Unseen(what=what, because=fault.what, remedy=fault.remedy)
+
+
+# --- rows to nouns ----------------------------------------------------------------------------------------------------------
+
+
+def accounts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Account, ...]:
+    return tuple(_account(row) for row in rows if _type(row) == ACCOUNTS.lower())
+
+
+def vaults_of(rows: Iterable[Mapping[str, Any]]) -> tuple[VaultPlace, ...]:
+    return tuple(_vault(row) for row in rows if _type(row) == VAULTS.lower() and _inner(row).get("vaultUri"))
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    parts, inner = str(row["id"]).split("/"), _inner(row)
+    tags = row.get("tags")
+    return Account(
+        id=str(row["id"]),
+        name=parts[8],
+        kind=str(row.get("kind") or "unknown"),
+        location=str(row.get("location") or ""),
+        subscription=parts[2].lower(),
+        group=parts[4],
+        local_auth=inner.get("disableLocalAuth") is not True,
+        exposure=_exposure(inner),
+        subdomain=bool(inner.get("customSubDomainName")),
+        created=time_of(inner.get("dateCreated")),
+        tags={str(name): str(value) for name, value in tags.items()} if isinstance(tags, Mapping) else {},
+    )
+
+
+def _vault(row: Mapping[str, Any]) -> VaultPlace:
+    inner = _inner(row)
+    return VaultPlace(
+        url=str(inner["vaultUri"]).rstrip("/"),
+        id=str(row["id"]),
+        rbac=inner.get("enableRbacAuthorization") is True,
+        recoverable=inner.get("enableSoftDelete") is not False,
+    )
+
+
+def _exposure(inner: Mapping[str, Any]) -> Exposure:
+    """What is not said is open: so Azure means it."""
+    rules = inner.get("networkAcls")
+    if str(inner.get("publicNetworkAccess", "Enabled")).lower() == "disabled":
+        return Exposure.CLOSED
+    denies = isinstance(rules, Mapping) and str(rules.get("defaultAction", "Allow")).lower() == "deny"
+    return Exposure.RESTRICTED if denies else Exposure.OPEN
+
+
+def _type(row: Mapping[str, Any]) -> str:
+    return str(row.get("type") or "/".join(str(row.get("id", "")).split("/")[6:8])).lower()
+
+
+def _inner(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = row.get("properties")
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def time_of(said: object) -> datetime | None:
+    """An RFC 3339 time, aware; None for anything else."""
+    try:
+        at = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None

@@ -1,0 +1,103 @@
+"""The nouns of a survey: an account as found, a vault, who holds a key, when it was last rotated. Data only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from rotator.core.credential import Secret, Slot
+from rotator.core.sealed import Fingerprint
+from rotator.core.snapshot import Unseen
+
+
+class Exposure(StrEnum):
+    """Who can reach the account over the network."""
+
+    OPEN = "open"
+    RESTRICTED = "restricted"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account as Resource Manager (or its graph) shows it. `subdomain`: it has a host name of its own, which Entra tokens need."""
+
+    id: str
+    name: str
+    kind: str
+    location: str
+    subscription: str
+    group: str
+    local_auth: bool
+    exposure: Exposure
+    subdomain: bool
+    created: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultPlace:
+    """One vault. `id` is empty where it was only named by its URL."""
+
+    url: str
+    id: str = ""
+    rbac: bool = True
+    recoverable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything that could be listed, `how` it was, and what could not."""
+
+    accounts: tuple[Account, ...]
+    vaults: tuple[VaultPlace, ...]
+    how: str
+    unseen: tuple[Unseen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A secret whose current version holds a key of an account. `whole`: the key is all that it holds; `by_tag`: its tags alone say so."""
+
+    secret: Secret
+    account: str
+    created: datetime
+    slot: Slot | None = None
+    whole: bool = True
+    by_tag: bool = False
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """A rotation that is known, and who says so."""
+
+    at: datetime
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One account with what is known around it. `since` is a time at which the key in use was there already, where no rotation is known.
+
+    `keys` are empty where nobody asked for them, and Unseen where they could not be listed.
+    """
+
+    account: Account
+    keys: Mapping[Slot, Fingerprint] | Unseen = field(default_factory=dict)
+    holdings: tuple[Holding, ...] = ()
+    rotated: Rotated | None = None
+    since: datetime | None = None
+    managed_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """The whole: accounts in the order of their ids."""
+
+    found: tuple[Found, ...]
+    vaults: tuple[VaultPlace, ...]
+    how: str
+    at: datetime
+    unseen: tuple[Unseen, ...] = ()
+    keys_asked: bool = True
