@@ -14,6 +14,8 @@ from rotator.core.retry import LISTS_LAG
 from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, close, settle, settle_intent
 from rotator.core.snapshot import KeyMemory, Memory, Snapshot
 from tests.core.situations import (
+    DAY,
+    HOUR,
     KEY1,
     KEY2,
     MINUTE,
@@ -22,6 +24,7 @@ from tests.core.situations import (
     A,
     B,
     C,
+    D,
     account,
     at_rest,
     case,
@@ -184,3 +187,11 @@ def test_a_tag_that_is_seen_was_written(step: str) -> None:
     found = settle_intent(intent(step), facts(at_rest(secret=told)), LISTS_LAG)
     assert found is not None
     assert found.result == APPLIED
+
+
+def test_a_list_that_shows_a_value_from_long_ago_tells_nothing_of_a_call_whose_answer_was_lost() -> None:
+    """Such a value never comes back: the list is stale, and the slot may still hold what the call was about."""
+    stale = at_rest(slots={KEY1: D, KEY2: B}, memory=remember(known(D, proven_at=NOW - DAY)))
+    told = Facts(snapshot=stale, credential=credential(), incidents=(), now=NOW + HOUR)
+    intent = Intent(operation="op", step="revoke", slot=KEY1, fingerprint=A, at=NOW - HOUR)
+    assert settle_intent(intent, told, timedelta(seconds=3)) is None
