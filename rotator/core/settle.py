@@ -126,7 +126,7 @@ def _regenerated(intent: Intent, slot: Slot, old: Fingerprint, facts: Facts, lag
     if new == old:
         return Settled(result=NOT_APPLIED) if facts.snapshot.at >= intent.at + lag else None
     was, fresh = facts.memory.of(old), facts.memory.of(new)
-    if _was_there(fresh, intent.at):
+    if was.replaced_at is None and _was_there(fresh, intent.at):
         return None  # a value that was there before never comes back: the list is stale, and tells nothing of this call
     learned = (
         replace(was, slot=slot, replaced_at=was.replaced_at or now),
@@ -136,9 +136,9 @@ def _regenerated(intent: Intent, slot: Slot, old: Fingerprint, facts: Facts, lag
 
 
 def _was_there(key: KeyMemory, before: datetime) -> bool:
-    """Whether this value was minted, proven, given out or replaced by then, to our knowledge."""
+    """Whether this value was minted, probed, proven, given out or replaced by then. Nothing is probed while an answer is not settled."""
     times = (key.minted_at, key.proven_at, key.published_at, key.replaced_at, key.dead_at)
-    return any(at is not None and at < before for at in times)
+    return key.probes > 0 or any(at is not None and at < before for at in times)
 
 
 def _published(operation: str, value: Fingerprint, facts: Facts) -> Settled:
