@@ -689,6 +689,14 @@ def test_audit_verify_says_how_many_events_it_checked_and_export_has_as_many(est
     assert (tmp_path / "chain.jsonl").read_text(encoding="utf-8").count("\n") == told["events"]
 
 
+def test_a_head_that_was_noted_last_week_is_an_event_of_the_chain(estate: Estate) -> None:
+    estate.one("rotate", "batch", "--now")
+    first = estate.json("audit", "show", "--last", "1000")[0]
+    told = estate.json("audit", "verify", "--head", first["hash"])
+    assert (told["valid"], told["noted"]) == (True, 1)
+    assert f"The head you noted is event 1 of {told['events']}." in estate.run("audit", "verify", "--head", first["hash"]).stdout
+
+
 def test_a_head_that_was_noted_elsewhere_and_does_not_fit_is_1(estate: Estate) -> None:
     done = estate.run("audit", "verify", "--head", "0" * 64)
     assert done.exit_code == FAILED

@@ -27,11 +27,13 @@ def verify(head: str | None, common: Common) -> None:
     async def errand(ledger: Ledger) -> Exit:
         verdict = await ledger.audit.verify(head=head)
         if common.json:
-            print_json({"events": verdict.events, "head": verdict.head, "valid": not verdict.broken, "broken": verdict.broken or None})
+            told = {"events": verdict.events, "head": verdict.head, "valid": not verdict.broken, "broken": verdict.broken or None}
+            print_json({**told, "noted": verdict.noted})
         elif verdict.broken:
-            fail(Exit.FAILED, f"The chain is broken after {verdict.events - 1} event(s): {verdict.broken}.")
+            fail(Exit.FAILED, f"{verdict.events} event(s) checked, the chain is broken: {verdict.broken}.")
         else:
-            click.echo(f"{verdict.events} events checked, the chain is whole. Head: {verdict.head}")
+            since = "" if verdict.noted is None else f" The head you noted is event {verdict.noted} of {verdict.events}."
+            click.echo(f"{verdict.events} events checked, the chain is whole.{since} Head: {verdict.head}")
         return Exit.FAILED if verdict.broken else Exit.DONE
 
     in_ledger(common, errand)

@@ -66,6 +66,7 @@ def _row(run: Run, outcome: str, timings: dict[str, str | None]) -> dict[str, An
         "outcome": outcome,
         "reason": run.reason,
         "because": run.decision.because,
+        "phase": run.decision.phase,
         "steps": [_step(done) for done in run.steps],
         "timings": timings,
         "goes_on_at": rfc3339(None if isinstance(run.decision, Quiet) else getattr(run.decision, "until", None)),

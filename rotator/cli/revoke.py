@@ -21,6 +21,7 @@ from rotator.core.facts import Needed
 from rotator.core.faults import LeaseLost
 from rotator.core.forecast import Forecast, runbook
 from rotator.core.incident import Alert, Incident, escalate, open_incident
+from rotator.core.plan import OFF
 from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed
 from rotator.engine.intake import intake
@@ -173,7 +174,9 @@ def _forecast(group: Sequence[Target], wish: Wish, house: House) -> list[Forecas
 def _case(target: Target, wish: Wish, house: House) -> Incident:
     if target.resumes:
         return escalate(target.resumes, wish.mode or target.resumes.mode)
-    return open_incident("forecast", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode)
+    return open_incident(
+        f"forecast {target.fingerprint}", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode
+    )
 
 
 def _planned(name: str, forecast: list[Forecast]) -> dict[str, Any]:
@@ -257,7 +260,9 @@ def _mode(target: Target, wish: Wish) -> Mode | None:
 
 def _say_next(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        if row["outcome"] == "unproven":
+        if row.get("phase") == OFF:
+            click.echo(f"{row['name']}: {row['because']}", err=True)
+        elif row["outcome"] == "unproven":
             click.echo(
                 f"{row['name']}: revoked, not yet proven dead. Ask again: rotator revoke {row['name']} (or pass the key: --leaked-key -)",
                 err=True,

@@ -41,6 +41,7 @@ class Walk:
     reason: Reason | None = None
     emergency: bool = False
     blind_looks: int = 0
+    slots_unseen: int = 0
     heard: bool = False
     started: datetime
     unanswered: dict[str, datetime] = field(default_factory=dict)

@@ -98,11 +98,14 @@ def intent(row: RowMapping) -> Intent:
 
 def event(row: RowMapping) -> AuditEvent:
     """One that somebody made unreadable is an event all the same: one that does not fit the chain."""
+    texts = {name: row[name] if isinstance(row[name], str) else "" for name in ("event", "credential", "previous", "hash")}
     try:
-        at, fields = datetime.fromisoformat(row["at"]), dict(json.loads(row["fields"]))
-    except (ValueError, TypeError):
+        at, fields = datetime.fromisoformat(row["at"]), {str(name): str(value) for name, value in json.loads(row["fields"]).items()}
+        if at.utcoffset() is None:
+            raise ValueError("a time without a zone")
+    except (ValueError, TypeError, AttributeError, RecursionError):
         at, fields = _EPOCH, {"unreadable": "this row was changed"}
-    return AuditEvent(**{**row, "at": at, "fields": fields})
+    return AuditEvent(seq=row["seq"], at=at, fields=fields, **texts)
 
 
 def of_event(sealed: AuditEvent) -> dict[str, Any]:
