@@ -1,9 +1,15 @@
 """The command line. Only the command that is called is imported, and a command that needs no Azure SDK imports none."""
 
+import contextlib
 import importlib
 import traceback
+from collections.abc import Iterator
+from typing import Any
 
 import click
+
+from rotator.cli.streams import mend
+from rotator.core.keyshape import without_keys
 
 COMMANDS = {
     "demo": "Rotate, heal, drain and cut keys of a loopback Azure, and measure it. Start here.",
@@ -20,6 +26,9 @@ COMMANDS = {
     "config": "Check the settings, or print their JSON schema.",
 }
 """The help of each command stands here, so that `rotator --help` imports none of them."""
+
+
+INTERRUPTED = 130
 
 
 class Commands(click.Group):
@@ -41,11 +50,33 @@ class Commands(click.Group):
             near = _near(args[0])
             raise click.UsageError(f"{error.message}{f' Did you mean {near!r}?' if near else ''}", ctx) from None
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """With streams that may be printed to whatever they are; what of the answer was lost is said at the end."""
+        lost = mend()
+        try:
+            return super().main(*args, **kwargs)
+        finally:
+            error = lost()
+            if error is not None:
+                click.echo(f"The answer could not be written: {error.strerror}.", err=True)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _told_without_keys():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> object:
         """The last net: what nobody expected is a defect of ours, told as one, and without a key."""
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            with _told_without_keys():
+                return super().invoke(ctx)
+        except click.Abort:
+            click.echo("\nNothing was changed.", err=True)
+            raise SystemExit(INTERRUPTED) from None
+        except OSError as error:
+            told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or type(error).__name__
+            click.echo(f"The machine refuses: {told}. Nothing is lost: the same command goes on.", err=True)
+            raise SystemExit(1) from None
+        except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as defect:  # noqa: BLE001  # the one of the command line
             click.echo("".join(traceback.format_tb(defect.__traceback__)) + type(defect).__name__, err=True)  # its text may hold anything
@@ -55,6 +86,16 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+@contextlib.contextmanager
+def _told_without_keys() -> Iterator[None]:
+    """A key that was typed where it does not belong is not printed once more."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = without_keys(error.message)
+        raise
 
 
 def _near(name: str) -> str:

@@ -13,7 +13,7 @@ from rotator.cli import report
 from rotator.cli.duration import DURATION
 from rotator.cli.plan import line, print_runbook
 from rotator.cli.rotate import claim, print_rows, walk
-from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
+from rotator.cli.session import Common, Exit, agreed, chosen, common_options, fail, in_house
 from rotator.cli.show import Progress
 from rotator.cli.targets import Target, named, recognised
 from rotator.core.credential import Role
@@ -21,6 +21,7 @@ from rotator.core.facts import Needed
 from rotator.core.faults import LeaseLost
 from rotator.core.forecast import Forecast, runbook
 from rotator.core.incident import Alert, Incident, escalate, open_incident
+from rotator.core.keyshape import is_keylike
 from rotator.core.plan import OFF
 from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed
@@ -105,7 +106,7 @@ def command(
 
 
 def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, slot: str | None) -> None:
-    if leaked_key is not None and leaked_key != "-":
+    if (leaked_key is not None and leaked_key != "-") or is_keylike(fingerprint or ""):
         fail(
             Exit.USAGE,
             "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",
@@ -113,6 +114,8 @@ def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str 
         )
     if sum((bool(names), leaked_key is not None, fingerprint is not None)) != 1:
         fail(Exit.USAGE, "Say exactly one of: NAME…, --leaked-key -, --fingerprint F. `rotator status` lists the names.")
+    if fingerprint is not None and not fingerprint.strip():
+        fail(Exit.USAGE, "--fingerprint is empty. `rotator status` and `rotator audit show` tell fingerprints.")
     if slot and not names:
         fail(Exit.USAGE, "--slot goes with NAME.")
 
@@ -234,7 +237,7 @@ def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
     what = ", ".join(groups)
     if not sys.stdin.isatty():
         fail(Exit.REFUSED, f"Not revoking {what} without a yes: there is no terminal to ask on. Look at --dry-run, then add --yes.")
-    if not click.confirm(f"Revoke {what}?", err=True):
+    if not agreed(f"Revoke {what}?"):
         fail(Exit.REFUSED, "Nothing was changed.")
 
 

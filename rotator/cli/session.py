@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import functools
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,15 @@ def fail(code: Exit, *sentences: str) -> NoReturn:
     for sentence in sentences:
         click.echo(scrub(sentence), err=True)
     sys.exit(code)
+
+
+def agreed(question: str) -> bool:
+    """A yes or a no from the terminal. Ctrl-C is heard at once, also where a loop has taken the signal for itself."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def read_settings(common: Common) -> "Settings":
@@ -152,5 +162,9 @@ def chosen(house: "House", names: Sequence[str]) -> "list[Credential]":
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
+    from rotator.core.keyshape import is_keylike
+
+    if is_keylike(name):
+        return "A key is no name, and this one stands in the shell's history now. Pass it on standard input: rotator revoke --leaked-key -"
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"No credential is named {name!r}." + (f" Did you mean {near[0]!r}?" if near else " `rotator status` lists them.")

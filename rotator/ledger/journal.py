@@ -100,9 +100,12 @@ class KeyJournal:
     async def known_as(
         self, *, fingerprint: str | None = None, sha256: str | None = None, hmsl_hash: str | None = None
     ) -> list[tuple[str, Fingerprint]]:
-        """The credentials that a value was seen at, told by its fingerprint or by a sender's hash."""
-        asked = [(keys.c.fingerprint, fingerprint), (keys.c.sha256, sha256), (keys.c.hmsl_hash, hmsl_hash)]
-        condition = or_(*(column == value for column, value in asked if value))
+        """The credentials that a value was seen at, told by its fingerprint or by a sender's hash; none where nothing is asked."""
+        columns = [(keys.c.fingerprint, fingerprint), (keys.c.sha256, sha256), (keys.c.hmsl_hash, hmsl_hash)]
+        asked = [column == value for column, value in columns if value]
+        if not asked:
+            return []
+        condition = or_(*asked)
         async with self._database.connect() as connection:
             found = await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(condition))
             return [(row.credential, Fingerprint(row.fingerprint)) for row in found]
