@@ -43,7 +43,7 @@ class LedgerClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """Everything a door needs: the world, the ledger, and the credentials by name."""
+    """Everything a door needs: the world, the ledger, and the credentials by name. `stopgap`: why its ledger is not the settings' own."""
 
     world: World
     ledger: Ledger
@@ -51,11 +51,15 @@ class House:
     settings: Settings
     azure: Azure
     tools: Tools
+    stopgap: str = ""
 
 
 @contextlib.asynccontextmanager
-async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES) -> AsyncIterator[House]:
-    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets.
+async def open_house(
+    settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES, ledger: Ledger | None = None
+) -> AsyncIterator[House]:
+    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets;
+    `ledger` is one that is open already.
 
     Raises:
         LedgerFault, Rejected: with what stands in the way.
@@ -63,7 +67,7 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
     credentials = {one.name: one for one in settings.credential_list()}
     limits = settings.limits
     async with (
-        open_ledger(settings.ledger_address(directory)) as ledger,
+        contextlib.nullcontext(ledger) if ledger else open_ledger(settings.ledger_address(directory)) as ledger,
         open_azure(
             cloud_of(settings, directory),
             identity_of(settings),
@@ -96,6 +100,19 @@ def refurnished(house: House, settings: Settings) -> House:
     credentials = {one.name: one for one in settings.credential_list()}
     world = replace(house.world, kinds=kinds_for(credentials.values(), house.tools))
     return replace(house, credentials=credentials, settings=settings, world=world)
+
+
+def on_ledger(house: House, ledger: Ledger, *, stopgap: str) -> House:
+    """The same house over another ledger."""
+    world = replace(
+        house.world,
+        clock=LedgerClock(ledger),
+        work=ledger.work,
+        cases=ledger.cases,
+        journal=ledger.journal,
+        gate=OnlyStopped(ledger.waves),
+    )
+    return replace(house, ledger=ledger, world=world, stopgap=stopgap)
 
 
 def _tools(azure: Azure, vault: KeyVault, directory: Path) -> Tools:

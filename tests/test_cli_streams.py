@@ -110,7 +110,7 @@ def test_a_fingerprint_is_no_key(town: Estate) -> None:
 @pytest.mark.parametrize("arguments", ["--leaked-key -", "chat-prod"])
 def test_who_leaves_at_a_prompt_has_changed_nothing(town: Estate, tmp_path: Path, arguments: str, ended: str) -> None:
     program = f"""
-import os, pty, sys
+import os, pty, sys, time
 child, terminal = pty.fork()
 if child == 0:
     os.execv(sys.executable, [sys.executable, "-m", "rotator", "revoke", *{arguments.split()!r}])
@@ -125,6 +125,7 @@ while True:
     seen += read
     if not sent and (b"not shown" in seen or b"[y/N]" in seen):
         sent = True
+        time.sleep(0.5)  # as no person is quicker than read() is called
         os.write(terminal, b"{ended}")
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 print(code, seen.decode(errors="replace"))

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +15,11 @@ from rotator.cli.plan import line, print_runbook
 from rotator.cli.rotate import claim, print_rows, walk
 from rotator.cli.session import Common, Exit, agreed, chosen, common_options, fail, in_house
 from rotator.cli.show import Progress
+from rotator.cli.stopgap import LOST, stopgap
 from rotator.cli.targets import Target, named, recognised
 from rotator.core.credential import Role
 from rotator.core.facts import Needed
-from rotator.core.faults import LeaseLost
+from rotator.core.faults import Fault, LeaseLost
 from rotator.core.forecast import Forecast, runbook
 from rotator.core.incident import Alert, Incident, escalate, open_incident
 from rotator.core.keyshape import is_keylike
@@ -26,9 +27,11 @@ from rotator.core.plan import OFF
 from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed
 from rotator.engine.intake import intake
+from rotator.engine.observe import NOTHING
 from rotator.engine.ports import HeldBy
+from rotator.ledger.fault import LedgerFault
 from rotator.telemetry import scrub
-from rotator.wiring import House
+from rotator.wiring import House, on_ledger
 
 KEY_LENGTH_MAX = 4096
 LINES_MAX = 1000
@@ -102,7 +105,7 @@ def command(
             click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
         return await _revoke(house, targets, wish, common, unmatched)
 
-    in_house(common, errand, None if common.json else Progress())
+    in_house(common, errand, None if common.json else Progress(), emergency=True)
 
 
 def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, slot: str | None) -> None:
@@ -155,7 +158,7 @@ async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: C
         click.echo("Nothing was changed (--dry-run).", err=True)
         return Exit.DONE
     _confirm(groups, wish)
-    rows = [*unmatched, *await asyncio.gather(*(kill(house, group, wish) for group in groups.values()))]
+    rows = [*unmatched, *await asyncio.gather(*(_killed(house, group, wish) for group in groups.values()))]
     print_rows(rows, common)
     if not common.json:
         _say_next(rows)
@@ -239,6 +242,31 @@ def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
         fail(Exit.REFUSED, f"Not revoking {what} without a yes: there is no terminal to ask on. Look at --dry-run, then add --yes.")
     if not agreed(f"Revoke {what}?"):
         fail(Exit.REFUSED, "Nothing was changed.")
+
+
+async def _killed(house: House, group: Sequence[Target], wish: Wish) -> dict[str, Any]:
+    """The kill, also where the ledger fails under it: the same values die then without one that lasts."""
+    try:
+        row = await kill(house, group, wish)
+    except LedgerFault as fault:
+        blank = [replace(one, seen=replace(one.seen, look=replace(one.seen.look, told=NOTHING))) for one in group]
+        if house.stopgap:
+            return report.unrecorded(group[0].seen.credential.name, str(fault), gone=await _are_gone(house, group))
+        try:
+            async with stopgap(fault) as ledger:
+                return await _killed(on_ledger(house, ledger, stopgap=str(fault)), blank, wish)
+        except LedgerFault:
+            return report.unrecorded(group[0].seen.credential.name, str(fault), gone=await _are_gone(house, group))
+    return {**row, "because": f"{row['because']}; {LOST}: {house.stopgap}"} if house.stopgap else row
+
+
+async def _are_gone(house: House, group: Sequence[Target]) -> bool | None:
+    """Whether the values are in no slot any more; None where that cannot be seen."""
+    try:
+        keys = await house.world.issuer.keys(group[0].seen.credential.account)
+    except Fault:
+        return None
+    return not {key.fingerprint for key in keys.values()} & {one.fingerprint for one in group}
 
 
 async def kill(house: House, group: Sequence[Target], wish: Wish) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What every command shares: its options, the house opened and closed, and each error as a sentence with an exit code."""
 
 import asyncio
+import contextlib
 import difflib
 import functools
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from rotator.ledger.store import Ledger
     from rotator.settings import Settings
     from rotator.wiring import House
+
+
+EMERGENCY_PATIENCE_S = 5
+"""How long a revocation waits for a ledger that somebody has locked."""
+SILENCE_S = 1.5
 
 
 class Exit(IntEnum):
@@ -99,20 +105,71 @@ def read_settings(common: Common) -> "Settings":
         )
 
 
-def in_house(common: Common, errand: "Callable[[House], Awaitable[Exit]]", watch: Callable[..., None] | None = None) -> NoReturn:
-    """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback."""
+def in_house(
+    common: Common,
+    errand: "Callable[[House], Awaitable[Exit]]",
+    watch: Callable[..., None] | None = None,
+    *,
+    emergency: bool = False,
+) -> NoReturn:
+    """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback.
+
+    An `emergency` does not wait for a ledger that cannot be used. Such an errand lets no fault of the ledger out once it has changed
+    something outside.
+    """
     from rotator.telemetry import logged, start_logging
 
     settings = read_settings(common)
     start_logging(common.log_level)
+    directory = common.config.absolute().parent
+    address = settings.ledger_address(directory)
 
     async def opened() -> Exit:
-        from rotator.wiring import open_house
+        from rotator.ledger.fault import LedgerFault
+        from rotator.wiring import on_ledger, open_house
 
-        async with open_house(settings, common.config.absolute().parent, watch or logged) as house:
-            return await errand(house)
+        try:
+            async with (
+                _open(address, EMERGENCY_PATIENCE_S if emergency else None) as ledger,
+                open_house(settings, directory, watch or logged, ledger=ledger) as house,
+            ):
+                return await errand(house)
+        except LedgerFault as fault:
+            if not emergency:
+                raise
+            why = fault
+        from rotator.cli.stopgap import stopgap
+
+        async with stopgap(why) as ledger, open_house(settings, directory, watch or logged, ledger=ledger) as house:
+            return await errand(on_ledger(house, ledger, stopgap=str(why)))
 
     sentence(opened)
+
+
+@contextlib.asynccontextmanager
+async def _open(address: str, patience_s: float | None = None) -> "AsyncIterator[Ledger]":
+    """The ledger. One that others hold is waited for, and that is said before somebody thinks that nothing happens."""
+    from rotator.ledger.opening import BUSY_TIMEOUT_S, open_ledger
+
+    patience_s = BUSY_TIMEOUT_S if patience_s is None else patience_s
+    waiting = asyncio.create_task(_say_what_is_waited_for(address, patience_s))
+    try:
+        async with open_ledger(address, patience_s=patience_s) as ledger:
+            waiting.cancel()
+            yield ledger
+    finally:
+        waiting.cancel()
+
+
+async def _say_what_is_waited_for(address: str, patience_s: float) -> None:
+    from rotator.ledger.holders import held_by
+
+    await asyncio.sleep(SILENCE_S)
+    path = address.removeprefix("sqlite:///")
+    if path == address:
+        click.echo("Waiting for the ledger's server to answer…", err=True)
+    else:
+        click.echo(f"Waiting for {path}, which somebody else has locked{held_by(Path(path))}: {patience_s:.0f} s at most…", err=True)
 
 
 def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]") -> NoReturn:
@@ -123,9 +180,7 @@ def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]") -> 
     start_logging(common.log_level)
 
     async def opened() -> Exit:
-        from rotator.ledger.opening import open_ledger
-
-        async with open_ledger(settings.ledger_address(common.config.absolute().parent)) as ledger:
+        async with _open(settings.ledger_address(common.config.absolute().parent)) as ledger:
             return await errand(ledger)
 
     sentence(opened)
@@ -145,7 +200,9 @@ def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
     except KeyboardInterrupt:
         fail(Exit.INTERRUPTED, "Interrupted. Nothing is lost: the same command goes on where this one stopped.")
     except LedgerFault as error:
-        fail(Exit.FAILED, f"The ledger cannot be used: {error}")
+        from rotator.cli.stopgap import REMEDY
+
+        fail(Exit.FAILED, f"The ledger cannot be used: {error}", REMEDY)
     except LeaseLost as error:
         fail(Exit.FAILED, f"Stopped before the next effect: {error}. The same command goes on.")
     except Fault as fault:
