@@ -183,6 +183,8 @@ def resolve(reference: str) -> str:
             value = Path(place).read_text(encoding="utf-8")
         except OSError as error:
             raise Rejected(f"{reference}: {error.strerror}", remedy="the settings refer to a file that cannot be read") from error
+        except UnicodeDecodeError:
+            raise Rejected(f"{reference} is not text", remedy="the file has to hold the secret as text (UTF-8) and nothing else") from None
     else:
         raise Rejected(f"{reference}: rotator's own identity cannot come from a vault that it opens", remedy="use env: or file: here")
     if not value.strip():

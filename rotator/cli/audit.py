@@ -36,7 +36,7 @@ def verify(head: str | None, common: Common) -> None:
             click.echo(f"{verdict.events} events checked, the chain is whole.{since} Head: {verdict.head}")
         return Exit.FAILED if verdict.broken else Exit.DONE
 
-    in_ledger(common, errand)
+    in_ledger(common, errand, made=False)
 
 
 @command.command("show")
@@ -78,7 +78,7 @@ def export(to: Path | None, common: Common) -> None:
         click.echo(f"{len(lines)} events written to {to}.", err=True)
         return Exit.DONE
 
-    in_ledger(common, errand)
+    in_ledger(common, errand, made=False)
 
 
 def _plain(event: AuditEvent) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from rotator.engine.ports import HeldBy, Lease
 from rotator.engine.reconcile import Run, reconcile
 from rotator.wiring import House
 
+NEXT_SHOWN = 20
 ASK_AGAIN = timedelta(milliseconds=500)
 UNDER_WAY = frozenset({"propagating", "overlap", "revoking", "proving_dead", "retiring"})
 """Phases of a rotation that has published its value: --now goes on with it, so that a run that was killed is not a second rotation."""
@@ -62,6 +63,8 @@ def command(names: tuple[str, ...], due: bool, now: bool, replace_foreign: bool,
         if due:
             rows = [row for row in rows if row["outcome"] != "quiet"]
         print_rows(rows, common)
+        if not common.json:
+            _say_next(rows)
         return report.exit_code(rows)
 
     in_house(common, errand, None if common.json else Progress())
@@ -132,6 +135,32 @@ async def _order(house: House, credential: Credential, *, now: bool, replace_for
         await house.ledger.work.order(credential.name, current.version, foreign=True)
     elif now and current.fingerprint and seen.decision.phase not in UNDER_WAY:
         await house.ledger.work.order(credential.name, current.fingerprint, foreign=False)
+
+
+def _say_next(rows: Sequence[dict[str, Any]]) -> None:
+    """When it goes on, or what to type; of a large fleet the first ones."""
+    told = [line for row in rows if (line := _next(row))]
+    for line in told[:NEXT_SHOWN]:
+        click.echo(line, err=True)
+    if len(told) > NEXT_SHOWN:
+        click.echo(f"… and {len(told) - NEXT_SHOWN} more, the same way.", err=True)
+
+
+def _next(row: dict[str, Any]) -> str | None:
+    again = f"rotator rotate {row['name']}"
+    match row["outcome"]:
+        case "waiting":
+            return f"{row['name']}: goes on {row['goes_on_at']}; then type: {again} (`rotator serve` does it by itself)"
+        case "rotated":
+            return f"{row['name']}: rotated. The evidence: rotator audit show {row['name']}"
+        case "failed":
+            return f"{row['name']}: stands still: {row['because']}. Once that is mended: {again}"
+        case "held":
+            return f"{row['name']}: left to who acts on it. Later: {again}"
+        case "unproven":
+            return f"{row['name']}: the replaced key is not proven dead yet. Ask again: {again}"
+        case _:
+            return None
 
 
 def print_rows(rows: list[dict[str, Any]], common: Common) -> None:

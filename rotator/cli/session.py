@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EMERGENCY_PATIENCE_S = 5
 """How long a revocation waits for a ledger that somebody has locked."""
 SILENCE_S = 1.5
+ERRORS_SHOWN = 100
+SQLITE = "sqlite:///"
 
 
 class Exit(IntEnum):
@@ -100,7 +102,8 @@ def read_settings(common: Common) -> "Settings":
         fail(
             Exit.USAGE,
             f"{error.source}: {count} {'error' if count == 1 else 'errors'}",
-            *(f"  {line}" for line in error.errors),
+            *(f"  {line}" for line in error.errors[:ERRORS_SHOWN]),
+            *([f"  and {count - ERRORS_SHOWN} more"] if count > ERRORS_SHOWN else []),
             f"Correct it, then: rotator config check --config {common.config}",
         )
 
@@ -165,22 +168,26 @@ async def _say_what_is_waited_for(address: str, patience_s: float) -> None:
     from rotator.ledger.holders import held_by
 
     await asyncio.sleep(SILENCE_S)
-    path = address.removeprefix("sqlite:///")
+    path = address.removeprefix(SQLITE)
     if path == address:
         click.echo("Waiting for the ledger's server to answer…", err=True)
     else:
         click.echo(f"Waiting for {path}, which somebody else has locked{held_by(Path(path))}: {patience_s:.0f} s at most…", err=True)
 
 
-def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]") -> NoReturn:
-    """The same for what needs the ledger alone, and no SDK of Azure."""
+def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]", *, made: bool = True) -> NoReturn:
+    """The same for what needs the ledger alone, and no SDK of Azure. `made`: one that is not there is made."""
     from rotator.telemetry import start_logging
 
     settings = read_settings(common)
     start_logging(common.log_level)
+    address = settings.ledger_address(common.config.absolute().parent)
+    path = Path(address.removeprefix(SQLITE))
+    if not made and address.startswith(SQLITE) and not path.exists():
+        fail(Exit.NOTHING_MATCHED, f"There is no ledger at {path}: nothing was done with these settings yet, or `ledger:` names another.")
 
     async def opened() -> Exit:
-        async with _open(settings.ledger_address(common.config.absolute().parent)) as ledger:
+        async with _open(address) as ledger:
             return await errand(ledger)
 
     sentence(opened)

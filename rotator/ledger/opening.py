@@ -63,6 +63,8 @@ async def upgrade_ledger(url: str) -> tuple[str | None, str]:
 
 
 def _address(url: str) -> URL:
+    if url.startswith("sqlite:///"):  # a path as it stands: none of its characters means anything else
+        return URL.create("sqlite", database=url.removeprefix("sqlite:///"))
     try:
         address = make_url(url)
     except ArgumentError as error:
