@@ -41,7 +41,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         found: click.Command = importlib.import_module(f"rotator.cli.{cmd_name}").command
-        return found
+        return _with_whole_helps(found)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
@@ -88,6 +88,15 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _with_whole_helps(command: click.Command) -> click.Command:
+    """The lists of subcommands say the first sentence of each, and no half of it."""
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        if each.help and not each.short_help:
+            each.short_help = " ".join(each.help.partition("\n\n")[0].split()).partition(". ")[0].removesuffix(".") + "."
+        _with_whole_helps(each)
+    return command
+
+
 @contextlib.contextmanager
 def _told_without_keys() -> Iterator[None]:
     """A key that was typed where it does not belong is not printed once more."""
@@ -106,15 +115,22 @@ def _near(name: str) -> str:
 
 EPILOG = """\b
 First:
-  rotator demo                                   see it work, without an account
-  rotator config check --config rotator.yaml     check your settings
-  rotator plan                                   what would be done, and why
+  rotator demo                                 see it work, without an account
+  rotator config init                          write settings to fill in
+  rotator config check                         check them
+  rotator plan                                 what would be done, and why
 A key leaked:
-  rotator revoke --leaked-key - --mode cut       paste the key, it is not shown
-  rotator revoke NAME --dry-run                  what it would do, and what breaks
+  rotator revoke --leaked-key - --mode cut     paste the key, it is not shown
+  rotator revoke NAME --dry-run                what it would do, what breaks
+
 \b
-Exit codes: 0 done, 1 something failed, 2 usage or settings, 3 refused by a guard rail, 4 nothing matched, 5 revoked but not yet proven
-dead. Completion: eval "$(_ROTATOR_COMPLETE=bash_source rotator)", or zsh_source, fish_source."""
+Exit codes: 0 done, 1 something failed, 2 usage or settings, 3 refused by
+a guard rail, 4 nothing matched, 5 revoked but not yet proven dead.
+
+\b
+Completion: eval "$(_ROTATOR_COMPLETE=bash_source rotator)"
+            (zsh_source and fish_source likewise)"""
+"""No line is longer than a terminal of 80 columns."""
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

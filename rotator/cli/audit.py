@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rotator.cli.session import Common, Exit, common_options, fail, in_ledger
+from rotator.cli.session import Common, Exit, common_options, credential_names, fail, in_ledger
 from rotator.cli.show import print_json, print_table, rfc3339
 from rotator.core.audit import AuditEvent
 from rotator.ledger.store import Ledger
@@ -40,7 +40,7 @@ def verify(head: str | None, common: Common) -> None:
 
 
 @command.command("show")
-@click.argument("credential", required=False)
+@click.argument("credential", required=False, shell_complete=credential_names)
 @click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many events.")
 @common_options
 def show(credential: str | None, last: int, common: Common) -> None:

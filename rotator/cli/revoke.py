@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from rotator.cli import report
+from rotator.cli.counting import counted, heard
 from rotator.cli.duration import DURATION
 from rotator.cli.plan import line, print_runbook
 from rotator.cli.rotate import claim, print_rows, walk
-from rotator.cli.session import Common, Exit, agreed, chosen, common_options, fail, in_house
+from rotator.cli.session import Common, Exit, agreed, chosen, common_options, credential_names, fail, in_house
 from rotator.cli.show import Progress
 from rotator.cli.stopgap import LOST, stopgap
 from rotator.cli.targets import Target, named, recognised
@@ -50,7 +51,7 @@ class Wish:
 
 
 @click.command("revoke", short_help="Kill a leaked key.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=credential_names)
 @click.option("--slot", type=click.Choice(["key1", "key2", "both"]), help="Which slot of the NAMED credentials; by default the active one.")
 @click.option(
     "--leaked-key", metavar="-", help="Read leaked keys from standard input, one a line. Only '-': a key on a command line leaks again."
@@ -87,9 +88,9 @@ def command(
 
     \b
     Examples:
-      rotator revoke --leaked-key - --mode cut         paste the key, it is not shown
-      rotator revoke chat-prod --dry-run               what it would do, and what breaks
-      rotator revoke chat-prod --slot both --mode contain --yes --reason "laptop stolen"
+      rotator revoke --leaked-key - --mode cut     paste the key, it is not shown
+      rotator revoke chat-prod --dry-run           what it would do, what breaks
+      rotator revoke chat-prod --slot both --mode contain --reason "laptop stolen"
     """
     _exactly_one(names, leaked_key, fingerprint, slot)
     leaked = _read_leaked() if leaked_key else []
@@ -100,7 +101,8 @@ def command(
         if names:
             targets = await named(house, chosen(house, names), slot)
         else:
-            targets, unmatched = await recognised(house, leaked, fingerprint)
+            with counted(len(house.credentials)) as one_more:
+                targets, unmatched = await recognised(heard(house, one_more), leaked, fingerprint)
         for row in unmatched:
             click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
         return await _revoke(house, targets, wish, common, unmatched)

@@ -10,7 +10,7 @@ import click
 from rotator.cli import report
 from rotator.cli.duration import DURATION
 from rotator.cli.look import see
-from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
+from rotator.cli.session import Common, Exit, chosen, common_options, credential_names, fail, in_house
 from rotator.cli.show import Progress, print_json, print_table
 from rotator.core.credential import Credential
 from rotator.core.faults import LeaseLost
@@ -30,7 +30,7 @@ UNDER_WAY = frozenset({"propagating", "overlap", "revoking", "proving_dead", "re
 
 
 @click.command("rotate", short_help="Rotate credentials without downtime.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=credential_names)
 @click.option("--due", is_flag=True, help="Every credential whose cryptoperiod is over and window open.")
 @click.option("--now", is_flag=True, help="Due whatever its age.")
 @click.option("--replace-foreign", is_flag=True, help="Replace a value that is no key of this account in a secret that was never ours.")

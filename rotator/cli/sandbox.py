@@ -45,7 +45,7 @@ def command(ctx: click.Context, directory: Path, accounts: int, seed: int | None
     \b
     Examples:
       rotator sandbox
-      rotator sandbox leak chat-prod --by github     in another terminal, beside `rotator serve`
+      rotator sandbox leak chat-prod    in another terminal, with a daemon there
     """
     if ctx.invoked_subcommand:
         return

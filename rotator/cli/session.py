@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import difflib
 import functools
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -73,6 +74,17 @@ def common_options(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def credential_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: the names in the settings. Nothing, and nothing said, where they cannot be read."""
+    from rotator.settings import SettingsError, load
+
+    path = context.params.get("config") or os.environ.get("ROTATOR_CONFIG") or "rotator.yaml"
+    try:
+        return [one.name for one in load(Path(path)).credentials if one.name.startswith(incomplete)]
+    except SettingsError:
+        return []
+
+
 def fail(code: Exit, *sentences: str) -> NoReturn:
     """Say what is wrong and what to type next, on standard error, and end."""
     from rotator.telemetry import scrub
@@ -128,9 +140,11 @@ def in_house(
     address = settings.ledger_address(directory)
 
     async def opened() -> Exit:
+        from rotator.cli.counting import aloud
         from rotator.ledger.fault import LedgerFault
         from rotator.wiring import on_ledger, open_house
 
+        aloud.set(not common.json)
         try:
             async with (
                 _open(address, EMERGENCY_PATIENCE_S if emergency else None) as ledger,
