@@ -214,8 +214,9 @@ def test_a_key_on_the_command_line_is_refused_and_never_repeated(rotator: Run, w
         (b"\xff\xfe\n", "not text"),
         ("x" * 5000, "not a list of keys"),
         ("x\n" * 1001, "not a list of keys"),
+        (f"{secrets.token_hex(16)}\ne\n", "Line 2 of standard input is shorter than any key"),
     ],
-    ids=["nothing", "white space", "no text", "a line too long", "too many lines"],
+    ids=["nothing", "white space", "no text", "a line too long", "too many lines", "a line too short"],
 )
 def test_a_standard_input_that_holds_no_keys_is_refused(rotator: Run, written: Path, given: str | bytes, says: str) -> None:
     done = rotator("revoke", "--leaked-key", "-", "--yes", given=given)

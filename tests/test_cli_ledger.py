@@ -74,7 +74,7 @@ def test_a_ledger_that_is_up_to_date_says_so(settings: Path) -> None:
     assert "nothing to do" in _run(settings, "ledger", "upgrade").stdout
 
 
-@pytest.mark.parametrize("arguments", [["audit", "verify"], ["work", "list"], ["ledger", "upgrade"]])
+@pytest.mark.parametrize("arguments", [["audit", "show"], ["work", "list"], ["ledger", "upgrade"]])
 def test_a_command_about_the_ledger_imports_no_sdk_of_azure(settings: Path, arguments: list[str]) -> None:
     program = (
         "import sys\nfrom rotator.cli import main\n"

@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from rotator.cli import main
+from rotator.cli.counting import CLEARED, aloud, counted
 from rotator.cli.show import print_table
 from tests.test_cli import SETTINGS, every_command
 
@@ -76,3 +78,21 @@ def test_the_shell_completes_the_names_in_the_settings_and_nothing_where_there_a
     assert completed("rotator revoke x", tmp_path, ROTATOR_CONFIG="other.yaml") == []
     (tmp_path / "rotator.yaml").write_text("cloud: [", encoding="utf-8")
     assert completed("rotator plan ch", tmp_path) == []
+
+
+def test_a_person_who_waits_for_a_large_fleet_sees_how_far_it_is_and_a_program_does_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for talks in (True, False):
+        token = aloud.set(talks)
+        with counted(120) as one_more:
+            for _ in range(120):
+                one_more()
+        aloud.reset(token)
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert ("asked 60 of 120 accounts…" in said.err) is talks
+        assert said.err.endswith(CLEARED if talks else "")

@@ -34,7 +34,7 @@ from rotator.ledger.fault import LedgerFault
 from rotator.telemetry import scrub
 from rotator.wiring import House, on_ledger
 
-KEY_LENGTH_MAX = 4096
+KEY_LENGTH_MIN, KEY_LENGTH_MAX = 16, 4096
 LINES_MAX = 1000
 SIZE_MAX = KEY_LENGTH_MAX * LINES_MAX
 
@@ -131,14 +131,21 @@ def _read_leaked() -> list[Sealed]:
         asked = sys.stdin.isatty()
         text = click.prompt("Paste the leaked key (it is not shown)", hide_input=True, err=True) if asked else sys.stdin.read(SIZE_MAX)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        leaked = list(dict.fromkeys(Sealed(line) for line in lines if len(line) <= KEY_LENGTH_MAX))
     except UnicodeError:
         fail(Exit.USAGE, "Standard input is not text.")
     if not lines:
         fail(Exit.USAGE, "Standard input holds no key. Pass it like this: rotator revoke --leaked-key - < file")
     if len(lines) > LINES_MAX or max(len(line) for line in lines) > KEY_LENGTH_MAX:
         fail(Exit.USAGE, f"Standard input is not a list of keys: at most {LINES_MAX} lines of {KEY_LENGTH_MAX} characters.")
-    return leaked
+    refuse_short(lines)
+    return list(dict.fromkeys(Sealed(line) for line in lines))
+
+
+def refuse_short(lines: Sequence[str]) -> None:
+    """What is shorter than any key is none: sealed, the scrubber would take it out of every line that is printed from then on."""
+    short = next((number for number, line in enumerate(lines, 1) if len(line) < KEY_LENGTH_MIN), None)
+    if short is not None:
+        fail(Exit.USAGE, f"Line {short} of standard input is shorter than any key ({KEY_LENGTH_MIN} characters). Nothing was changed.")
 
 
 # --- the plan, the question, the kill ---------------------------------------------------------------------------------------
@@ -293,7 +300,7 @@ def _mode(target: Target, wish: Wish) -> Mode | None:
 
 def _say_next(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        if row.get("phase") == OFF:
+        if row.get("phase") == OFF and row["outcome"] in ("unproven", "failed"):
             click.echo(f"{row['name']}: {row['because']}", err=True)
         elif row["outcome"] == "unproven":
             click.echo(
