@@ -223,7 +223,7 @@ def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
     except LedgerFault as error:
         from rotator.cli.stopgap import REMEDY
 
-        fail(Exit.FAILED, f"The ledger cannot be used: {error}", REMEDY)
+        fail(Exit.FAILED, f"The ledger cannot be used: {error}. {REMEDY}")
     except LeaseLost as error:
         fail(Exit.FAILED, f"Stopped before the next effect: {error}. The same command goes on.")
     except Fault as fault:
