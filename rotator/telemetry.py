@@ -5,10 +5,12 @@ sealed in memory at that moment. Standard library logs (the SDKs') pass through 
 """
 
 import logging
+import os
 import re
 import sys
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -52,7 +54,8 @@ def scrubber(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mut
 
 
 def start_logging(level: str = "warning") -> None:
-    """Log to standard error from now on; also what the standard library's loggers say."""
+    """Log to standard error from now on (nowhere, if it is closed); also what the standard library's loggers say."""
+    stream = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as the process lives
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -64,10 +67,10 @@ def start_logging(level: str = "warning") -> None:
     structlog.configure(
         processors=[*shared, *line],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove, *line]))
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)

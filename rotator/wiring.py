@@ -44,7 +44,7 @@ class LedgerClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """Everything a door needs: the world, the ledger, and the credentials by name."""
+    """Everything a door needs: the world, the ledger, and the credentials by name. `stopgap`: why its ledger is not the settings' own."""
 
     world: World
     ledger: Ledger
@@ -52,17 +52,21 @@ class House:
     settings: Settings
     azure: Azure
     tools: Tools
+    stopgap: str = ""
 
 
 @contextlib.asynccontextmanager
-async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES) -> AsyncIterator[House]:
-    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets.
+async def open_house(
+    settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES, ledger: Ledger | None = None
+) -> AsyncIterator[House]:
+    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets;
+    `ledger` is one that is open already.
 
     Raises:
         LedgerFault, Misconfigured: with what stands in the way.
     """
     async with (
-        open_ledger(settings.ledger_address(directory)) as ledger,
+        contextlib.nullcontext(ledger) if ledger else open_ledger(settings.ledger_address(directory)) as ledger,
         azure_of(settings, directory, sizes=sizes) as azure,
     ):
         credentials = await roster(settings, azure, ledger, watch)
@@ -103,6 +107,19 @@ async def refurnished(house: House, settings: Settings) -> House:
     credentials = await roster(settings, house.azure, house.ledger, house.world.watch)
     world = replace(house.world, kinds=kinds_for(credentials.values(), house.tools))
     return replace(house, credentials=credentials, settings=settings, world=world)
+
+
+def on_ledger(house: House, ledger: Ledger, *, stopgap: str) -> House:
+    """The same house over another ledger."""
+    world = replace(
+        house.world,
+        clock=LedgerClock(ledger),
+        work=ledger.work,
+        cases=ledger.cases,
+        journal=ledger.journal,
+        gate=OnlyStopped(ledger.waves),
+    )
+    return replace(house, ledger=ledger, world=world, stopgap=stopgap)
 
 
 def _tools(azure: Azure, vault: KeyVault, directory: Path) -> Tools:
@@ -173,6 +190,10 @@ def resolve(reference: str) -> str:
             value = Path(place).read_text(encoding="utf-8")
         except OSError as error:
             raise Misconfigured(f"{reference}: {error.strerror}", remedy="the settings refer to a file that cannot be read") from error
+        except UnicodeDecodeError:
+            raise Misconfigured(
+                f"{reference} is not text", remedy="the file has to hold the secret as text (UTF-8) and nothing else"
+            ) from None
     else:
         raise Misconfigured(f"{reference}: rotator's own identity cannot come from a vault that it opens", remedy="use env: or file: here")
     if not value.strip():

@@ -158,6 +158,7 @@ def test_the_script_for_bash_is_printed_by_the_installed_program() -> None:
         (["rotate"], "rotator status"),
         (["rotate", "chat-prod", "--due"], "not both"),
         (["rotate", "chat-prod", "--timeout", "soon"], "write 90s, 15m, 24h or 30d"),
+        (["rotate", "chat-prod", "--timeout", "999999999d"], "longer than anybody waits"),
         (["revoke", "chat-prod", "--mode", "kill"], "'drain', 'cut', 'contain'"),
         (["revoke", "chat-prod", "--slot", "key3"], "'both'"),
         (["revoke", "chat-prod", "--timeout", "-1s"], "not a duration"),
@@ -214,8 +215,9 @@ def test_a_key_on_the_command_line_is_refused_and_never_repeated(rotator: Run, w
         (b"\xff\xfe\n", "not text"),
         ("x" * 5000, "not a list of keys"),
         ("x\n" * 1001, "not a list of keys"),
+        (f"{secrets.token_hex(16)}\ne\n", "Line 2 of standard input is shorter than any key"),
     ],
-    ids=["nothing", "white space", "no text", "a line too long", "too many lines"],
+    ids=["nothing", "white space", "no text", "a line too long", "too many lines", "a line too short"],
 )
 def test_a_standard_input_that_holds_no_keys_is_refused(rotator: Run, written: Path, given: str | bytes, says: str) -> None:
     done = rotator("revoke", "--leaked-key", "-", "--yes", given=given)
@@ -281,7 +283,7 @@ def test_good_settings_are_called_good_and_the_next_command_is_named(rotator: Ru
     assert "good, 1 credential." in done.stdout
     assert f"rotator plan --config {written}" in done.stdout
     told = json.loads(rotator("config", "check", "--output", "json").stdout)
-    assert told == {"valid": True, "credentials": 1, "file": "rotator.yaml"}
+    assert told == {"valid": True, "credentials": 1, "file": "rotator.yaml", "warnings": [], "discover": 0}
 
 
 def test_the_settings_are_found_by_the_environment_too(rotator: Run, written: Path, tmp_path: Path) -> None:
@@ -295,6 +297,53 @@ def test_the_schema_is_json_on_standard_output_alone(rotator: Run) -> None:
     done = rotator("config", "schema")
     assert (done.exit_code, done.stderr) == (DONE, "")
     assert json.loads(done.stdout) == schema()
+
+
+def test_what_would_fail_on_every_run_is_a_warning_and_no_error(rotator: Run, written: Path, tmp_path: Path) -> None:
+    written.write_text(
+        "cloud: {authority: https://a.b, resource_manager: https://a.b, audience: https://a.b, ca_file: missing.pem}\n"
+        "identity: {client_secret: {tenant: t, client: c, secret: 'vault:https://kv.vault.azure.net/secrets/own'}}\n"
+        f"web: {{operator_token: env:ROTATOR_NEVER_SET}}\nalerts: {{github: {{secret: 'file:{tmp_path}/none'}}}}\n"
+        "defaults: {window: {opens: '0 9 * * 1-5', for: 0s}}\n" + SETTINGS,
+        encoding="utf-8",
+    )
+    told = json.loads(rotator("config", "check", "--output", "json").stdout)
+    places = [line.partition(":")[0] for line in told["warnings"]]
+    assert told["valid"] is True
+    for place in ("cloud.ca_file", "identity.client_secret.secret", "web.operator_token", "alerts.github.secret", "defaults.window.for"):
+        assert place in places, told
+    done = rotator("config", "check")
+    assert done.exit_code == DONE
+    assert done.stderr.count("Warning: ") == len(places)
+
+
+def test_settings_are_made_by_a_command_that_leaves_alone_what_is_there(rotator: Run, tmp_path: Path) -> None:
+    assert "rotator config init" in rotator("status").stderr
+    done = rotator("config", "init")
+    assert (done.exit_code, "rotator config check --config rotator.yaml" in done.stdout) == (DONE, True)
+    assert rotator("config", "check").exit_code == DONE
+    (tmp_path / "rotator.yaml").write_text("mine", encoding="utf-8")
+    assert rotator("config", "init").exit_code == REFUSED
+    assert (tmp_path / "rotator.yaml").read_text(encoding="utf-8") == "mine"
+    assert rotator("config", "init", "--to", "none/rotator.yaml").exit_code == FAILED
+
+
+def test_of_very_many_errors_the_first_hundred_are_shown(rotator: Run, written: Path) -> None:
+    written.write_text("".join(f"unknown-{number}: 1\n" for number in range(250)), encoding="utf-8")
+    done = rotator("config", "check")
+    assert done.exit_code == USAGE
+    assert "250 errors" in done.stderr
+    assert "and 150 more" in done.stderr
+    assert len(done.stderr.splitlines()) < 110
+
+
+def test_a_client_secret_that_is_no_text_is_named(rotator: Run, written: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xff\xfe\x00")
+    identity = f"identity: {{client_secret: {{tenant: t, client: c, secret: 'file:{tmp_path}/secret'}}}}\n"
+    written.write_text(identity + SETTINGS, encoding="utf-8")
+    done = rotator("status")
+    assert "Traceback" not in done.output
+    assert f"file:{tmp_path}/secret is not text" in done.output.replace("\n", " ")
 
 
 # --- the ledger ------------------------------------------------------------------------------------------------------------
@@ -321,7 +370,7 @@ def broken_ledgers(place: Path) -> dict[str, tuple[str, str]]:
 def test_a_ledger_that_cannot_be_used_is_named_and_is_1(rotator: Run, written: Path, tmp_path: Path, how: str) -> None:
     url, says = broken_ledgers(tmp_path)[how]
     written.write_text(f"ledger: {url}\n{SETTINGS}", encoding="utf-8")
-    done = rotator("audit", "verify")
+    done = rotator("audit", "show")
     assert done.exit_code == FAILED
     assert done.stderr.startswith("The ledger cannot be used: ")
     assert says in done.stderr
@@ -333,12 +382,21 @@ def test_a_ledger_stands_beside_its_settings_whatever_the_working_directory(
 ) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "rotator.yaml").write_text("ledger: sqlite:///mine.db\n" + SETTINGS, encoding="utf-8")
-    assert rotator("audit", "verify", "--config", "a/rotator.yaml").exit_code == DONE
+    assert rotator("audit", "show", "--config", "a/rotator.yaml").exit_code == DONE
     assert (tmp_path / "a" / "mine.db").exists()
     assert (tmp_path / "a" / "mine.db").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("command", ["verify", "export"])
+def test_a_ledger_that_is_not_there_is_4_and_is_not_made(rotator: Run, written: Path, command: str) -> None:
+    done = rotator("audit", command)
+    assert done.exit_code == NOTHING_MATCHED
+    assert f"There is no ledger at {written.with_name('rotator.db')}" in done.stderr
+    assert not written.with_name("rotator.db").exists()
+
+
 def test_an_empty_chain_is_whole_and_says_so(rotator: Run, written: Path) -> None:
+    rotator("audit", "show")
     done = rotator("audit", "verify")
     assert done.exit_code == DONE
     assert "0 events checked" in done.stdout
@@ -821,11 +879,19 @@ def test_audit_verify_says_how_many_events_it_checked_and_export_has_as_many(est
     assert (tmp_path / "chain.jsonl").read_text(encoding="utf-8").count("\n") == told["events"]
 
 
+def test_a_head_that_was_noted_last_week_is_an_event_of_the_chain(estate: Estate) -> None:
+    estate.one("rotate", "batch", "--now")
+    first = estate.json("audit", "show", "--last", "1000")[0]
+    told = estate.json("audit", "verify", "--head", first["hash"])
+    assert (told["valid"], told["noted"]) == (True, 1)
+    assert f"The head you noted is event 1 of {told['events']}." in estate.run("audit", "verify", "--head", first["hash"]).stdout
+
+
 def test_a_head_that_was_noted_elsewhere_and_does_not_fit_is_1(estate: Estate) -> None:
-    done = estate.run("audit", "verify", "--head", "0" * 64)
+    done = estate.run("audit", "verify", "--head", "f" * 64)
     assert done.exit_code == FAILED
     assert "broken" in done.stderr
-    told = estate.json("audit", "verify", "--head", "0" * 64, code=FAILED)
+    told = estate.json("audit", "verify", "--head", "f" * 64, code=FAILED)
     assert told["valid"] is False
 
 

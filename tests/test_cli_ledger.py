@@ -1,7 +1,9 @@
 """`rotator work` and `rotator ledger`: the queue and its database, for operators."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +12,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator.cli import main
+from rotator.core.credential import Slot
+from rotator.core.policy import Mode
+from rotator.core.sealed import Sealed
+from rotator.engine.ports import Lease
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.work import EMERGENCY
-from tests.contract.ledgers import NAME, holder
+from tests.contract.ledgers import NAME, case, holder, mint
 
 
 @pytest.fixture
@@ -67,7 +74,7 @@ def test_a_ledger_that_is_up_to_date_says_so(settings: Path) -> None:
     assert "nothing to do" in _run(settings, "ledger", "upgrade").stdout
 
 
-@pytest.mark.parametrize("arguments", [["audit", "verify"], ["work", "list"], ["ledger", "upgrade"], ["incidents", "list"]])
+@pytest.mark.parametrize("arguments", [["audit", "show"], ["work", "list"], ["ledger", "upgrade"], ["incidents", "list"]])
 def test_a_command_about_the_ledger_imports_no_sdk_of_azure(settings: Path, arguments: list[str]) -> None:
     program = (
         "import sys\nfrom rotator.cli import main\n"
@@ -78,3 +85,44 @@ def test_a_command_about_the_ledger_imports_no_sdk_of_azure(settings: Path, argu
     loaded = set(done.stderr.splitlines()[-1].split())
     assert "sqlalchemy" in loaded
     assert not loaded & {"azure", "msal", "aiohttp"}
+
+
+COLUMNS = [
+    (table, column)
+    for table, columns in {
+        "work": ("due_at", "priority", "attempts", "rests_until", "looked_at"),
+        "keys": ("slot", "minted_at", "probes", "dead_at"),
+        "incidents": ("state", "mode", "reason", "deadline", "slot", "contained_at"),
+        "intents": ("slot", "at"),
+    }.items()
+    for column in columns
+]
+
+
+@pytest.mark.parametrize("garbage", ["'nonsense'", "99999999999999999", "x'ff00'"])
+def test_rows_that_somebody_changed_by_hand_are_a_sentence_and_never_a_traceback(settings: Path, garbage: str) -> None:
+    async def fill() -> None:
+        async with open_ledger(_url(settings)) as ledger:
+            await ledger.work.enlist([NAME])
+            lease = await ledger.work.claim(NAME)
+            assert isinstance(lease, Lease)
+            await ledger.cases.file(case("one", Mode.CUT))
+            await ledger.journal.index(NAME, "account", {Slot.KEY1: Sealed("a value")})
+            await ledger.journal.intend(lease, "operation", mint(Sealed("a value")))
+
+    async def ask() -> None:
+        async with open_ledger(_url(settings)) as ledger:
+            await ledger.work.rows()
+            await ledger.work.claim_due(1)
+            await ledger.journal.recall(NAME)
+            await ledger.cases.of(NAME)
+
+    asyncio.run(fill())
+    whole = settings.with_name("rotator.db").read_bytes()
+    for table, column in COLUMNS:
+        settings.with_name("rotator.db").write_bytes(whole)
+        with contextlib.closing(sqlite3.connect(settings.with_name("rotator.db"))) as ledger:
+            ledger.execute(f"UPDATE {table} SET {column} = {garbage}")
+            ledger.commit()
+        with contextlib.suppress(LedgerFault):
+            asyncio.run(ask())

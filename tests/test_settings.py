@@ -1,6 +1,9 @@
 """The settings as a contract: what is written in them, and for every mistake its path, its line and what would be right; all at once."""
 
+import asyncio
 import json
+import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +16,7 @@ import yaml
 from rotator.core.credential import Secret
 from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window, mode_when_proven, when_suspected
 from rotator.core.wave import WaveLimits
+from rotator.ledger.opening import open_ledger
 from rotator.settings import Settings, SettingsError, load, parse, schema
 from rotator.settings.kinds import KINDS
 
@@ -242,10 +246,114 @@ def test_anything_else_is_no_account(account: str) -> None:
     assert found.startswith("credentials[0].account (line 3): not a resource id of the form /subscriptions/")
 
 
-@pytest.mark.parametrize("name", ["x y", "-x", "''", "x" * 101, "ü", "7.5", "a/b"])
+@pytest.mark.parametrize("name", ["x y", "-x", "''", "x" * 101, "ü", "a/b"])
 def test_a_name_is_made_of_plain_characters(name: str) -> None:
     found = error(ONE.replace("name: chat", f"name: {name}"))
     assert found == "credentials[0].name (line 2): not a name: letters, digits, '.', '_' and '-'"
+
+
+@pytest.mark.parametrize("name", ["7.5", "123", "true", "2026-01-01"])
+def test_a_name_that_yaml_takes_for_something_else_is_to_be_quoted(name: str) -> None:
+    assert error(ONE.replace("name: chat", f"name: {name}")) == "credentials[0].name (line 2): must be text; put it in quotes"
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        f"{ACCOUNTS}/chat?api-version=1",
+        f"{ACCOUNTS}/chat#x",
+        f"{ACCOUNTS}/../chat",
+        ACCOUNTS.replace("/resourceGroups/rg", "/resourceGroups/.."),
+        ACCOUNTS.replace("/resourceGroups/rg", "/resourceGroups/r g"),
+        ACCOUNTS.replace("/resourceGroups/rg", "/resourceGroups/r%2F"),
+        ACCOUNTS.replace("/subscriptions/s", "/subscriptions/s?x"),
+    ],
+)
+def test_an_account_leads_nowhere_else(account: str) -> None:
+    assert "not a resource id" in error(ONE.replace(f"{ACCOUNTS}/chat", f"'{account}'"))
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        "https://KV.vault.azure.net/secrets/chat-key",
+        "https://kv.vault.azure.net:443/secrets/chat-key",
+        "https://kv.vault.azure.net//secrets/CHAT-key/",
+    ],
+)
+def test_a_secret_named_twice_is_found_however_it_is_spelled(again: str) -> None:
+    two = ONE + ONE.replace("credentials:\n", "").replace("name: chat", "name: other").replace(f"{ACCOUNTS}/chat", f"{ACCOUNTS}/other")
+    found = errors(
+        two[: two.rindex("https://kv")] + two[two.rindex("https://kv") :].replace("https://kv.vault.azure.net/secrets/chat-key", again)
+    )
+    assert any("credentials[1].secret: the same as credentials[0].secret" in one for one in found)
+
+
+def test_a_password_stands_in_no_url() -> None:
+    for url in ("https://me:hush@kv.vault.azure.net/secrets/chat-key", "https://me@kv.vault.azure.net/secrets/chat-key"):
+        assert "never written here" in error(ONE.replace("https://kv.vault.azure.net/secrets/chat-key", url))
+    for ledger in ("postgresql://u:hush@db/r", "postgresql://db/r?password=hush", "postgresql://db/r?user=u&PASSWORD=hush"):
+        assert "never written here" in error(f"ledger: '{ledger}'")
+
+
+@pytest.mark.parametrize("name", ["with %20 in it.db", "ü.db", "a%3Fb.db", "it's.db"])
+def test_the_path_of_a_ledger_is_taken_as_it_stands(tmp_path: Path, name: str) -> None:
+    address = parse(f'ledger: "sqlite:///{name}"', "x").ledger_address(tmp_path)
+
+    async def opened() -> None:
+        async with open_ledger(address):
+            pass
+
+    asyncio.run(opened())
+    assert (tmp_path / name).is_file()
+
+
+def test_a_ledger_may_stand_at_home_and_has_no_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse("ledger: sqlite:///~/r.db", "x").ledger_address(Path("/elsewhere")) == f"sqlite:///{tmp_path}/r.db"
+    assert "cannot stand in" in error("ledger: 'sqlite:///r.db?mode=ro'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['ledger: "sqlite:///a\\0b"', 'cloud: {authority: https://a.b, resource_manager: https://a.b, audience: https://a.b, ca_file: "\\0"}'],
+)
+def test_a_path_with_a_nul_is_an_error_of_the_settings(text: str) -> None:
+    assert "holds a control character" in error(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["defaults:\n  overlap: 2024-13-45", f"web:\n  port: {'9' * 5000}", "web:\n  port: !!int abc", "web:\n  host: !!timestamp x"],
+    ids=["a date", "a huge number", "no number", "no time"],
+)
+def test_a_value_that_yaml_cannot_make_is_an_error_with_its_line(text: str) -> None:
+    assert re.fullmatch(r"line 2, column \d+: not YAML: a value that cannot be read; put it in quotes", error(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("cloud: null", "cloud (line 1): is empty; say what it is, or leave the line out"),
+        ("\n\n1: x", "settings (line 3): the key 1 is not a word; put it in quotes"),
+        ("credentials: {}", "credentials (line 1): must be a list: each entry on a line that begins with '-'"),
+    ],
+)
+def test_what_is_empty_or_no_word_is_told_what_would_be_right(text: str, says: str) -> None:
+    assert error(text) == says
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin"])
+def test_what_is_no_file_is_not_read(path: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(Path(path))
+    assert "no file" in caught.value.errors[0]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError):
+        load(tmp_path / "pipe")
 
 
 def test_the_form_of_a_value_holds_the_key_exactly_once() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rotator.cli.session import Common, Exit, common_options, fail, in_ledger
+from rotator.cli.session import Common, Exit, common_options, credential_names, fail, in_ledger
 from rotator.cli.show import print_json, print_table, rfc3339
 from rotator.core.audit import AuditEvent
 from rotator.ledger.store import Ledger
@@ -27,18 +27,20 @@ def verify(head: str | None, common: Common) -> None:
     async def errand(ledger: Ledger) -> Exit:
         verdict = await ledger.audit.verify(head=head)
         if common.json:
-            print_json({"events": verdict.events, "head": verdict.head, "valid": not verdict.broken, "broken": verdict.broken or None})
+            told = {"events": verdict.events, "head": verdict.head, "valid": not verdict.broken, "broken": verdict.broken or None}
+            print_json({**told, "noted": verdict.noted})
         elif verdict.broken:
-            fail(Exit.FAILED, f"The chain is broken after {verdict.events - 1} event(s): {verdict.broken}.")
+            fail(Exit.FAILED, f"{verdict.events} event(s) checked, the chain is broken: {verdict.broken}.")
         else:
-            click.echo(f"{verdict.events} events checked, the chain is whole. Head: {verdict.head}")
+            since = "" if verdict.noted is None else f" The head you noted is event {verdict.noted} of {verdict.events}."
+            click.echo(f"{verdict.events} events checked, the chain is whole.{since} Head: {verdict.head}")
         return Exit.FAILED if verdict.broken else Exit.DONE
 
-    in_ledger(common, errand)
+    in_ledger(common, errand, made=False)
 
 
 @command.command("show")
-@click.argument("credential", required=False)
+@click.argument("credential", required=False, shell_complete=credential_names)
 @click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many events.")
 @common_options
 def show(credential: str | None, last: int, common: Common) -> None:
@@ -76,7 +78,7 @@ def export(to: Path | None, common: Common) -> None:
         click.echo(f"{len(lines)} events written to {to}.", err=True)
         return Exit.DONE
 
-    in_ledger(common, errand)
+    in_ledger(common, errand, made=False)
 
 
 def _plain(event: AuditEvent) -> dict[str, Any]:

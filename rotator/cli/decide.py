@@ -74,7 +74,7 @@ def dismiss(identity: str, reason: str, by: str | None, yes: bool, common: Commo
 
     \b
     Example:
-      rotator incidents dismiss inc-4f2a --reason "a key of the training account, revoked by hand"
+      rotator incidents dismiss inc-4f2a --reason "revoked by hand"
     """
     if not reason.strip():
         fail(Exit.USAGE, "Say why: --reason TEXT. It is all that tells the next person why a reported key was left alive.")

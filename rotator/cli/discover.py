@@ -40,7 +40,7 @@ def command(vaults: tuple[str, ...], no_keys: bool, as_yaml: bool, as_posture: b
       rotator discover
       rotator discover --yaml > found.yaml
       rotator discover --posture
-      rotator discover --no-keys --fail-on unmanaged,public,older-than=90d     in a pipeline
+      rotator discover --no-keys --fail-on unmanaged,public    in a pipeline
     """
     if as_yaml and as_posture:
         fail(Exit.USAGE, "Say one of --yaml and --posture.")

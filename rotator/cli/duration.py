@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+LONGEST = timedelta(days=36_500)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -17,9 +18,12 @@ class Duration(click.ParamType[timedelta]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        if not re.fullmatch(r"\d{1,9}(\.\d+)?[smhd]", str(value)):
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?[smhd]", str(value)):
             self.fail(f"{value!r} is not a duration; write 90s, 15m, 24h or 30d", param, ctx)
-        return timedelta(**{_UNITS[value[-1]]: float(value[:-1])})
+        length = float(value[:-1]) * timedelta(**{_UNITS[value[-1]]: 1}).total_seconds()
+        if length > LONGEST.total_seconds():
+            self.fail(f"{value!r} is longer than anybody waits", param, ctx)
+        return timedelta(seconds=length)
 
 
 DURATION = Duration()

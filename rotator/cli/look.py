@@ -1,10 +1,11 @@
 """Looking without acting: what `status`, `plan` and every dry run stand on. Takes no lease and changes nothing outside."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rotator.cli.counting import counted
 from rotator.core.credential import Credential, Slot
 from rotator.core.facts import Facts, Needed
 from rotator.core.incident import Incident
@@ -97,15 +98,17 @@ async def see(house: House, credentials: Sequence[Credential], told: Told = NOTH
     gate = asyncio.Semaphore(house.settings.limits.concurrency)
     held = held_by(await wave_now(house.ledger.waves))
 
-    async def one(credential: Credential) -> Seen:
+    async def one(credential: Credential, one_more: Callable[[], None]) -> Seen:
         async with gate:
             look = _under(held, await observe(credential, house.world, told=told))
+        one_more()
         incidents = await house.world.cases.of(credential.name)
         now = house.world.clock.now()
         decision = plan(look.snapshot, credential, incidents, now)
         return Seen(credential=credential, look=look, incidents=incidents, decision=decision, at=now)
 
-    return list(await asyncio.gather(*(one(credential) for credential in credentials)))
+    with counted(len(credentials)) as one_more:
+        return list(await asyncio.gather(*(one(credential, one_more) for credential in credentials)))
 
 
 def _under(held: Held | None, look: Look) -> Look:

@@ -1,6 +1,7 @@
 """What somebody pastes: a bare key, `AZURE_OPENAI_API_KEY="…"`, a line of JSON or of a log. One line is one report."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -9,7 +10,7 @@ from rotator.cli.session import Exit, fail
 from rotator.core.keyshape import keys_in
 from rotator.core.sealed import Fingerprint, Sealed
 
-LINE_LENGTH_MAX = 4096
+KEY_LENGTH_MIN, LINE_LENGTH_MAX = 16, 4096
 LINES_MAX = 1000
 SIZE_MAX = LINE_LENGTH_MAX * LINES_MAX
 KEYS_PER_LINE_MAX = 20
@@ -32,7 +33,7 @@ def pasted(line: str) -> Pasted:
     """What has the shape of a key, the whole line, and what stands after the first `=` or `:`; without what quotes it."""
     bare = line.strip().strip(_AROUND)
     _, sign, after = max((bare.partition(sign) for sign in "=:"), key=lambda parts: len(parts[2]))
-    wholes = [Sealed(text) for text in (line.strip(), bare, after.strip(_AROUND) if sign else "") if text]
+    wholes = [Sealed(text) for text in (line.strip(), bare, after.strip(_AROUND) if sign else "") if len(text) >= KEY_LENGTH_MIN]
     return Pasted(values=tuple(dict.fromkeys([*keys_in(line, KEYS_PER_LINE_MAX), *wholes])))
 
 
@@ -48,4 +49,12 @@ def read_pasted() -> list[Pasted]:
         fail(Exit.USAGE, "Standard input holds no key. Pass it like this: rotator revoke --leaked-key - < file")
     if len(lines) > LINES_MAX or max(len(line.strip()) for line in lines) > LINE_LENGTH_MAX:
         fail(Exit.USAGE, f"Standard input is not a list of keys: at most {LINES_MAX} lines of {LINE_LENGTH_MAX} characters.")
+    _refuse_short(lines)
     return list(dict.fromkeys(pasted(line) for line in lines))
+
+
+def _refuse_short(lines: Sequence[str]) -> None:
+    """What is shorter than any key is none: sealed, the scrubber would take it out of every line that is printed from then on."""
+    short = next((number for number, line in enumerate(lines, 1) if len(line.strip()) < KEY_LENGTH_MIN), None)
+    if short is not None:
+        fail(Exit.USAGE, f"Line {short} of standard input is shorter than any key ({KEY_LENGTH_MIN} characters). Nothing was changed.")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from rotator.cli.look import Seen, see
-from rotator.cli.session import Common, Exit, chosen, common_options, in_house
+from rotator.cli.session import Common, Exit, chosen, common_options, credential_names, in_house
 from rotator.cli.show import print_json, print_table, rfc3339, until
 from rotator.core.forecast import Forecast, runbook
 from rotator.core.step import Do, Quiet, slot_of
@@ -13,7 +13,7 @@ from rotator.wiring import House
 
 
 @click.command("plan", short_help="What would be done next, and why.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=credential_names)
 @common_options
 def command(names: tuple[str, ...], common: Common) -> None:
     """What would be done next for every credential (or those NAMED), why, and the whole runbook after it. Changes nothing.

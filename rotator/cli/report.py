@@ -68,6 +68,17 @@ def nothing_done(name: str, outcome: str, because: str) -> dict[str, Any]:
     return {"name": name, "outcome": outcome, "reason": None, "because": because, "steps": [], "timings": no_times()}
 
 
+def unrecorded(name: str, because: str, *, gone: bool | None) -> dict[str, Any]:
+    """The row of a kill under which every ledger failed: what a look says of it."""
+    told = {
+        True: "the key IS revoked, its death not proven",
+        False: "the key is NOT revoked",
+        None: "whether the key is revoked is not known",
+    }
+    row: dict[str, Any] = {"name": name, "outcome": "unproven" if gone else "failed", "reason": None, "steps": [], "timings": no_times()}
+    return {**row, "because": f"{told}; no ledger can be used: {because}"}
+
+
 def exit_code(rows: Iterable[dict[str, Any]]) -> Exit:
     """The worst of the rows' codes; nothing matched only where nothing did."""
     outcomes = {row["outcome"] for row in rows}
@@ -81,6 +92,7 @@ def _row(run: Run, outcome: str, because: str, reason: Reason | None, timings: d
         "outcome": outcome,
         "reason": reason,
         "because": because,
+        "phase": run.decision.phase,
         "steps": [_step(done) for done in run.steps],
         "timings": timings,
         "goes_on_at": rfc3339(None if isinstance(run.decision, Quiet) else getattr(run.decision, "until", None)),

@@ -3,33 +3,39 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import click
 
 from rotator.cli import report
+from rotator.cli.counting import counted, heard
 from rotator.cli.duration import DURATION
 from rotator.cli.impact import impact, standstill
 from rotator.cli.look import LOOKED_FOR
 from rotator.cli.pasted import read_pasted
 from rotator.cli.plan import line, print_runbook
 from rotator.cli.rotate import claim, print_rows, walk
-from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
+from rotator.cli.session import Common, Exit, agreed, chosen, common_options, credential_names, fail, in_house
 from rotator.cli.show import Progress
+from rotator.cli.stopgap import LOST, stopgap
 from rotator.cli.targets import Target, by_fingerprint, named, recognised
 from rotator.core.credential import Reason
-from rotator.core.faults import LeaseLost
+from rotator.core.faults import Fault, LeaseLost
 from rotator.core.forecast import Forecast, runbook
 from rotator.core.incident import Alert, Incident, State, escalate, open_incident
+from rotator.core.keyshape import is_keylike
+from rotator.core.plan import OFF
 from rotator.core.policy import Mode
 from rotator.engine.intake import intake
+from rotator.engine.observe import NOTHING
 from rotator.engine.ports import HeldBy
 from rotator.engine.reconcile import Stay
 from rotator.engine.urgency import urgent
+from rotator.ledger.fault import LedgerFault
 from rotator.telemetry import scrub
-from rotator.wiring import House
+from rotator.wiring import House, on_ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ class Wish:
 
 
 @click.command("revoke", short_help="Kill a leaked key.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=credential_names)
 @click.option("--slot", type=click.Choice(["key1", "key2", "both"]), help="Which slot of the NAMED credentials; by default the active one.")
 @click.option(
     "--leaked-key", metavar="-", help="Read leaked keys from standard input, one a line. Only '-': a key on a command line leaks again."
@@ -81,9 +87,9 @@ def command(
 
     \b
     Examples:
-      rotator revoke --leaked-key - --mode cut         paste the key, it is not shown
-      rotator revoke chat-prod --dry-run               what it would do, and what breaks
-      rotator revoke chat-prod --slot both --mode contain --yes --reason "laptop stolen"
+      rotator revoke --leaked-key - --mode cut     paste the key, it is not shown
+      rotator revoke chat-prod --dry-run           what it would do, what breaks
+      rotator revoke chat-prod --slot both --mode contain --reason "laptop stolen"
     """
     _exactly_one(names, leaked_key, fingerprint, slot)
     leaked = read_pasted() if leaked_key else []
@@ -91,22 +97,22 @@ def command(
 
     async def errand(house: House) -> Exit:
         unmatched: list[dict[str, Any]] = []
-        with urgent():
+        with urgent(), counted(len(house.credentials)) as one_more:
             if names:
                 targets = await named(house, chosen(house, names), slot, min(timeout if wait else LOOKED_FOR, LOOKED_FOR))
             elif fingerprint is not None:
-                targets, unmatched = await by_fingerprint(house, fingerprint)
+                targets, unmatched = await by_fingerprint(heard(house, one_more), fingerprint)
             else:
-                targets, unmatched = await recognised(house, leaked)
+                targets, unmatched = await recognised(heard(house, one_more), leaked)
         for row in unmatched:
             click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
         return await _revoke(house, targets, wish, common, unmatched)
 
-    in_house(common, errand, None if common.json else Progress())
+    in_house(common, errand, None if common.json else Progress(), emergency=True)
 
 
 def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, slot: str | None) -> None:
-    if leaked_key is not None and leaked_key != "-":
+    if (leaked_key is not None and leaked_key != "-") or is_keylike(fingerprint or ""):
         fail(
             Exit.USAGE,
             "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",
@@ -114,6 +120,8 @@ def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str 
         )
     if sum((bool(names), leaked_key is not None, fingerprint is not None)) != 1:
         fail(Exit.USAGE, "Say exactly one of: NAME…, --leaked-key -, --fingerprint F. `rotator status` lists the names.")
+    if fingerprint is not None and not fingerprint.strip():
+        fail(Exit.USAGE, "--fingerprint is empty. `rotator status` and `rotator audit show` tell fingerprints.")
     if slot and not names:
         fail(Exit.USAGE, "--slot goes with NAME.")
 
@@ -137,7 +145,7 @@ async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: C
         click.echo("Nothing was changed (--dry-run).", err=True)
         return Exit.DONE
     _confirm(groups, wish)
-    rows = [*unmatched, *await asyncio.gather(*(kill(house, group, wish) for group in groups.values()))]
+    rows = [*unmatched, *await asyncio.gather(*(_killed(house, group, wish) for group in groups.values()))]
     print_rows(rows, common)
     if not common.json:
         _say_next(rows)
@@ -159,7 +167,9 @@ def _forecast(group: Sequence[Target], wish: Wish, house: House) -> list[Forecas
 def _case(target: Target, wish: Wish, house: House) -> Incident:
     if target.resumes:
         return escalate(target.resumes, wish.mode or target.resumes.mode)
-    return open_incident("forecast", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode)
+    return open_incident(
+        f"forecast {target.fingerprint}", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode
+    )
 
 
 def _planned(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> dict[str, Any]:
@@ -193,8 +203,33 @@ def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
     what = ", ".join(groups)
     if not sys.stdin.isatty():
         fail(Exit.REFUSED, f"Not revoking {what} without a yes: there is no terminal to ask on. Look at --dry-run, then add --yes.")
-    if not click.confirm(f"Revoke {what}?", err=True):
+    if not agreed(f"Revoke {what}?"):
         fail(Exit.REFUSED, "Nothing was changed.")
+
+
+async def _killed(house: House, group: Sequence[Target], wish: Wish) -> dict[str, Any]:
+    """The kill, also where the ledger fails under it: the same values die then without one that lasts."""
+    try:
+        row = await kill(house, group, wish)
+    except LedgerFault as fault:
+        blank = [replace(one, seen=replace(one.seen, look=replace(one.seen.look, told=NOTHING))) for one in group]
+        if house.stopgap:
+            return report.unrecorded(group[0].seen.credential.name, str(fault), gone=await _are_gone(house, group))
+        try:
+            async with stopgap(fault) as ledger:
+                return await _killed(on_ledger(house, ledger, stopgap=str(fault)), blank, wish)
+        except LedgerFault:
+            return report.unrecorded(group[0].seen.credential.name, str(fault), gone=await _are_gone(house, group))
+    return {**row, "because": f"{row['because']}; {LOST}: {house.stopgap}"} if house.stopgap else row
+
+
+async def _are_gone(house: House, group: Sequence[Target]) -> bool | None:
+    """Whether the values are in no slot any more; None where that cannot be seen."""
+    try:
+        keys = await house.world.issuer.keys(group[0].seen.credential.account)
+    except Fault:
+        return None
+    return not {key.fingerprint for key in keys.values()} & {one.fingerprint for one in group}
 
 
 async def kill(house: House, group: Sequence[Target], wish: Wish) -> dict[str, Any]:
@@ -227,7 +262,9 @@ def _mode(target: Target, wish: Wish) -> Mode | None:
 
 def _say_next(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        if row["outcome"] == "unproven":
+        if row.get("phase") == OFF and row["outcome"] in ("unproven", "failed"):
+            click.echo(f"{row['name']}: {row['because']}", err=True)
+        elif row["outcome"] == "unproven":
             click.echo(
                 f"{row['name']}: revoked, not yet proven dead. Ask again: rotator revoke {row['name']} (or pass the key: --leaked-key -)",
                 err=True,

@@ -10,7 +10,7 @@ import click
 from rotator.cli import report
 from rotator.cli.duration import DURATION
 from rotator.cli.look import LOOKED_FOR, Seen, hidden, see_well
-from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
+from rotator.cli.session import Common, Exit, chosen, common_options, credential_names, fail, in_house
 from rotator.cli.show import Progress, print_json, print_table
 from rotator.core.credential import Credential
 from rotator.core.faults import LeaseLost
@@ -23,13 +23,14 @@ from rotator.engine.ports import HeldBy, Lease
 from rotator.engine.reconcile import Run, Stay, reconcile
 from rotator.wiring import House
 
+NEXT_SHOWN = 20
 ASK_AGAIN = timedelta(milliseconds=500)
 UNDER_WAY = frozenset({"propagating", "overlap", "revoking", "proving_dead", "retiring"})
 """Phases of a rotation that has published its value: --now goes on with it, so that a run that was killed is not a second rotation."""
 
 
 @click.command("rotate", short_help="Rotate credentials without downtime.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=credential_names)
 @click.option("--due", is_flag=True, help="Every credential whose cryptoperiod is over and window open.")
 @click.option("--now", is_flag=True, help="Due whatever its age.")
 @click.option("--replace-foreign", is_flag=True, help="Replace a value that is no key of this account in a secret that was never ours.")
@@ -63,6 +64,8 @@ def command(names: tuple[str, ...], due: bool, now: bool, replace_foreign: bool,
         if due:
             rows = [row for row in rows if row["outcome"] != "quiet"]
         print_rows(rows, common)
+        if not common.json:
+            _say_next(rows)
         return report.exit_code(rows)
 
     in_house(common, errand, None if common.json else Progress())
@@ -160,6 +163,32 @@ def _is_carried_out(seen: Seen) -> bool:
     """An order before this one was carried out but for its last word: the run died at the retirement of the value that it was about."""
     order = seen.look.snapshot.memory.order
     return order is not None and any(one.step == Retire.name and one.fingerprint == order.value for one in seen.look.unsettled)
+
+
+def _say_next(rows: Sequence[dict[str, Any]]) -> None:
+    """When it goes on, or what to type; of a large fleet the first ones."""
+    told = [line for row in rows if (line := _next(row))]
+    for line in told[:NEXT_SHOWN]:
+        click.echo(line, err=True)
+    if len(told) > NEXT_SHOWN:
+        click.echo(f"… and {len(told) - NEXT_SHOWN} more, the same way.", err=True)
+
+
+def _next(row: dict[str, Any]) -> str | None:
+    again = f"rotator rotate {row['name']}"
+    match row["outcome"]:
+        case "waiting":
+            return f"{row['name']}: goes on {row['goes_on_at']}; then type: {again} (`rotator serve` does it by itself)"
+        case "rotated":
+            return f"{row['name']}: rotated. The evidence: rotator audit show {row['name']}"
+        case "failed":
+            return f"{row['name']}: stands still: {row['because']}. Once that is mended: {again}"
+        case "held":
+            return f"{row['name']}: left to who acts on it. Later: {again}"
+        case "unproven":
+            return f"{row['name']}: the replaced key is not proven dead yet. Ask again: {again}"
+        case _:
+            return None
 
 
 def print_rows(rows: list[dict[str, Any]], common: Common) -> None:

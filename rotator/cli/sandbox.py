@@ -2,9 +2,14 @@
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import secrets
+import shlex
+import shutil
 import signal
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +45,7 @@ def command(ctx: click.Context, directory: Path, accounts: int, seed: int | None
     \b
     Examples:
       rotator sandbox
-      rotator sandbox leak chat-prod --by github     in another terminal, beside `rotator serve`
+      rotator sandbox leak chat-prod    in another terminal, with a daemon there
     """
     if ctx.invoked_subcommand:
         return
@@ -94,6 +99,37 @@ async def _reported(control: str, wish: Mapping[str, str]) -> dict[str, Any]:
 
 async def _serve(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(directory):
+        _forget(directory)
+        await _serve_alone(directory, accounts, seed, hostile, common)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """One sandbox a directory: a second one would write settings that point elsewhere under the first."""
+    file = os.open(directory / "running", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        told = os.read(file, 100).decode(errors="replace") or "another process"
+        os.close(file)
+        fail(Exit.REFUSED, f"A sandbox runs in {directory} already ({told}). Stop it, or: rotator sandbox --directory ANOTHER")
+    try:
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"process {os.getpid()}".encode(), 0)
+        yield
+    finally:
+        os.close(file)
+
+
+def _forget(directory: Path) -> None:
+    """The ledger of the run before: it speaks of keys that this sandbox never made."""
+    for name in ("rotator.db", "rotator.db-wal", "rotator.db-shm"):
+        (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / "rotator.db.workers", ignore_errors=True)
+
+
+async def _serve_alone(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
     async with Sandbox(directory, seed=secrets.randbits(32) if seed is None else seed) as azure:
         fleet = await azure.furnish(accounts)
         if hostile:
@@ -166,9 +202,18 @@ def _alerts(directory: Path, azure: Any) -> dict[str, Any]:
 def _say(settings: Path, azure: Any, accounts: int) -> None:
     click.echo(f"A loopback Azure with {accounts} accounts (seed {azure.seed}). Its truth and its faults: {azure.control_url}")
     click.echo("In another terminal:")
+    click.echo(f"  export ROTATOR_CONFIG={shlex.quote(str(settings))}")
     for line in ("status", "plan", "rotate chat-prod --now", "revoke chat-prod --mode cut"):
-        click.echo(f"  ROTATOR_CONFIG={settings} rotator {line}")
+        click.echo(f"  {_program()} {line}")
     click.echo("Ctrl-C stops it and forgets everything.")
+
+
+def _program() -> str:
+    """How this program is called where it is not on the path."""
+    if shutil.which("rotator"):
+        return "rotator"
+    script = Path(sys.executable).with_name("rotator")
+    return shlex.quote(str(script)) if script.exists() else f"{shlex.quote(sys.executable)} -m rotator"
 
 
 async def _until_stopped() -> None:

@@ -33,8 +33,8 @@ def command(once: bool, common: Common) -> None:
 
     \b
     Examples:
-      rotator serve                              health at http://127.0.0.1:8080/healthz and /readyz
-      rotator serve --once                       what a cron job would run
+      rotator serve            health at http://127.0.0.1:8080/healthz and /readyz
+      rotator serve --once     what a cron job would run
     """
     watch = Notifier(Progress() if sys.stderr.isatty() else logged)
 

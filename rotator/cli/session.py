@@ -1,12 +1,15 @@
 """What every command shares: its options, the house opened and closed, and each error as a sentence with an exit code."""
 
 import asyncio
+import contextlib
 import difflib
 import functools
 import getpass
+import os
+import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
     from rotator.ledger.store import Ledger
     from rotator.settings import Settings
     from rotator.wiring import House
+
+
+EMERGENCY_PATIENCE_S = 5
+"""How long a revocation waits for a ledger that somebody has locked."""
+SILENCE_S = 1.5
+ERRORS_SHOWN = 100
+SQLITE = "sqlite:///"
 
 
 class Exit(IntEnum):
@@ -66,6 +76,17 @@ def common_options(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def credential_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: the names in the settings. Nothing, and nothing said, where they cannot be read."""
+    from rotator.settings import SettingsError, load
+
+    path = context.params.get("config") or os.environ.get("ROTATOR_CONFIG") or "rotator.yaml"
+    try:
+        return [one.name for one in load(Path(path)).credentials if one.name.startswith(incomplete)]
+    except SettingsError:
+        return []
+
+
 def fail(code: Exit, *sentences: str) -> NoReturn:
     """Say what is wrong and what to type next, on standard error, and end."""
     from rotator.telemetry import scrub
@@ -73,6 +94,15 @@ def fail(code: Exit, *sentences: str) -> NoReturn:
     for sentence in sentences:
         click.echo(scrub(sentence), err=True)
     sys.exit(code)
+
+
+def agreed(question: str) -> bool:
+    """A yes or a no from the terminal. Ctrl-C is heard at once, also where a loop has taken the signal for itself."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def read_settings(common: Common) -> "Settings":
@@ -86,39 +116,95 @@ def read_settings(common: Common) -> "Settings":
         fail(
             Exit.USAGE,
             f"{error.source}: {count} {'error' if count == 1 else 'errors'}",
-            *(f"  {line}" for line in error.errors),
+            *(f"  {line}" for line in error.errors[:ERRORS_SHOWN]),
+            *([f"  and {count - ERRORS_SHOWN} more"] if count > ERRORS_SHOWN else []),
             f"Correct it, then: rotator config check --config {common.config}",
         )
 
 
-def in_house(common: Common, errand: "Callable[[House], Awaitable[Exit]]", watch: Callable[..., None] | None = None) -> NoReturn:
-    """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback."""
+def in_house(
+    common: Common,
+    errand: "Callable[[House], Awaitable[Exit]]",
+    watch: Callable[..., None] | None = None,
+    *,
+    emergency: bool = False,
+) -> NoReturn:
+    """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback.
+
+    An `emergency` does not wait for a ledger that cannot be used. Such an errand lets no fault of the ledger out once it has changed
+    something outside.
+    """
     from rotator.cli.show import heard
     from rotator.telemetry import start_logging
 
     settings = read_settings(common)
     start_logging(common.log_level)
+    directory = common.config.absolute().parent
+    address = settings.ledger_address(directory)
 
     async def opened() -> Exit:
-        from rotator.wiring import open_house
+        from rotator.cli.counting import aloud
+        from rotator.ledger.fault import LedgerFault
+        from rotator.wiring import on_ledger, open_house
 
-        async with open_house(settings, common.config.absolute().parent, watch or heard) as house:
-            return await errand(house)
+        aloud.set(not common.json)
+        try:
+            async with (
+                _open(address, EMERGENCY_PATIENCE_S if emergency else None) as ledger,
+                open_house(settings, directory, watch or heard, ledger=ledger) as house,
+            ):
+                return await errand(house)
+        except LedgerFault as fault:
+            if not emergency:
+                raise
+            why = fault
+        from rotator.cli.stopgap import stopgap
+
+        async with stopgap(why) as ledger, open_house(settings, directory, watch or heard, ledger=ledger) as house:
+            return await errand(on_ledger(house, ledger, stopgap=str(why)))
 
     sentence(opened)
 
 
-def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]") -> NoReturn:
-    """The same for what needs the ledger alone, and no SDK of Azure."""
+@contextlib.asynccontextmanager
+async def _open(address: str, patience_s: float | None = None) -> "AsyncIterator[Ledger]":
+    """The ledger. One that others hold is waited for, and that is said before somebody thinks that nothing happens."""
+    from rotator.ledger.opening import BUSY_TIMEOUT_S, open_ledger
+
+    patience_s = BUSY_TIMEOUT_S if patience_s is None else patience_s
+    waiting = asyncio.create_task(_say_what_is_waited_for(address, patience_s))
+    try:
+        async with open_ledger(address, patience_s=patience_s) as ledger:
+            waiting.cancel()
+            yield ledger
+    finally:
+        waiting.cancel()
+
+
+async def _say_what_is_waited_for(address: str, patience_s: float) -> None:
+    from rotator.ledger.holders import held_by
+
+    await asyncio.sleep(SILENCE_S)
+    path = address.removeprefix(SQLITE)
+    if path == address:
+        click.echo("Waiting for the ledger's server to answer…", err=True)
+    else:
+        click.echo(f"Waiting for {path}, which somebody else has locked{held_by(Path(path))}: {patience_s:.0f} s at most…", err=True)
+
+
+def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]", *, made: bool = True) -> NoReturn:
+    """The same for what needs the ledger alone, and no SDK of Azure. `made`: one that is not there is made."""
     from rotator.telemetry import start_logging
 
     settings = read_settings(common)
     start_logging(common.log_level)
+    address = settings.ledger_address(common.config.absolute().parent)
+    path = Path(address.removeprefix(SQLITE))
+    if not made and address.startswith(SQLITE) and not path.exists():
+        fail(Exit.NOTHING_MATCHED, f"There is no ledger at {path}: nothing was done with these settings yet, or `ledger:` names another.")
 
     async def opened() -> Exit:
-        from rotator.ledger.opening import open_ledger
-
-        async with open_ledger(settings.ledger_address(common.config.absolute().parent)) as ledger:
+        async with _open(address) as ledger:
             return await errand(ledger)
 
     sentence(opened)
@@ -138,7 +224,9 @@ def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
     except KeyboardInterrupt:
         fail(Exit.INTERRUPTED, "Interrupted. Nothing is lost: the same command goes on where this one stopped.")
     except LedgerFault as error:
-        fail(Exit.FAILED, f"The ledger cannot be used: {error}")
+        from rotator.cli.stopgap import REMEDY
+
+        fail(Exit.FAILED, f"The ledger cannot be used: {error}. {REMEDY}")
     except LeaseLost as error:
         fail(Exit.FAILED, f"Stopped before the next effect: {error}. The same command goes on.")
     except Misconfigured as fault:
@@ -165,5 +253,9 @@ def chosen(house: "House", names: Sequence[str]) -> "list[Credential]":
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
+    from rotator.core.keyshape import is_keylike
+
+    if is_keylike(name):
+        return "A key is no name, and this one stands in the shell's history now. Pass it on standard input: rotator revoke --leaked-key -"
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"No credential is named {name!r}." + (f" Did you mean {near[0]!r}?" if near else " `rotator status` lists them.")

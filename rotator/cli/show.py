@@ -1,7 +1,6 @@
 """How things read: tables and lines of progress for people, JSON for programs. Times are RFC 3339 in UTC for programs, ages for people."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +10,6 @@ import click
 from rotator.telemetry import logged, scrub
 
 NOTHING = "–"
-LONG = frozenset({"steps", "credential", "dependents"})
-"""Columns that may be folded; the others are short, and stay on one line."""
-
 COLOURS = {
     "quiet": "green",
     "overlap": "cyan",
@@ -57,24 +53,10 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "nothing") -> None:
-    """A table that fits the terminal: columns that say nothing are left out, and the last one takes the room that is left."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """A table that fits the terminal."""
+    from rotator.cli.tables import print_table as printed
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    if not rows:
-        console.print(f"{title}: {empty}", markup=False)
-        return
-    telling = [number for number in range(len(columns)) if any(row[number] not in ("", NOTHING) for row in rows)]
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for number in telling:
-        last = number == telling[-1]
-        table.add_column(columns[number], overflow="fold", no_wrap=not last and columns[number] not in LONG, ratio=1 if last else None)
-    for row in rows:
-        table.add_row(*(Text(scrub(row[number], identifier=True), style=COLOURS.get(row[number], "")) for number in telling))
-    console.print(table)
+    printed(title, columns, rows, colours=COLOURS, empty=empty)
 
 
 ABOUT_THE_FLEET = frozenset({"scope_unseen", "account_refused", "account_vanished"})

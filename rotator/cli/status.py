@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from rotator.cli.look import Seen, see
-from rotator.cli.session import Common, Exit, chosen, common_options, in_house
+from rotator.cli.session import Common, Exit, chosen, common_options, credential_names, in_house
 from rotator.cli.show import length, print_json, print_table, rfc3339, until
 from rotator.core.incident import State
 from rotator.core.policy import due_at
@@ -14,7 +14,7 @@ from rotator.wiring import House
 
 
 @click.command("status", short_help="Every credential as it is now.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=credential_names)
 @common_options
 def command(names: tuple[str, ...], common: Common) -> None:
     """Every credential (or those NAMED): what is active, how old, when due, and what is going on.

@@ -34,27 +34,54 @@ def seal_event(*, seq: int, at: datetime, event: str, credential: str, fields: M
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a walk along the chain found: how many events, the head, and the first thing wrong (empty if nothing is)."""
+    """What a walk along the chain found: how many events, the head, and the first thing wrong (empty if nothing is).
+
+    `noted` is which event the head that was noted elsewhere is the hash of.
+    """
 
     events: int
     head: str
     broken: str = ""
+    noted: int | None = None
+
+
+class ChainWalk:
+    """A walk along the chain from its first event, of which it keeps no more than the last hash. `head` is what was noted elsewhere."""
+
+    def __init__(self, *, head: str | None = None) -> None:
+        self.events, self.last, self.broken = 0, GENESIS, ""
+        self._head = head
+        self._noted = 0 if head == GENESIS else None
+
+    def add(self, event: AuditEvent) -> None:
+        """The next event. After the first that does not fit nothing is looked at any more."""
+        if self.broken:
+            return
+        self.events += 1
+        digest = _digest(event.seq, event.at, event.event, event.credential, event.fields, self.last)
+        if event.seq != self.events or event.previous != self.last or event.hash != digest:
+            self.broken = f"event {self.events} ({event.event}) does not fit the chain"
+            return
+        self.last = event.hash
+        if self.last == self._head:
+            self._noted = self.events
+
+    def verdict(self, *, count: int | None = None) -> Verdict:
+        """What was found so far. `count` is how many events were noted elsewhere, if that was."""
+        broken = self.broken
+        if not broken and count is not None and count != self.events:
+            broken = f"{count} events were noted, {self.events} are here"
+        if not broken and self._head is not None and self._noted is None:
+            broken = f"the head noted is {self._head}, and no event of the chain has this hash; it ends in {self.last}"
+        return Verdict(events=self.events, head=self.last, broken=broken, noted=self._noted)
 
 
 def verify(events: Iterable[AuditEvent], *, count: int | None = None, head: str | None = None) -> Verdict:
-    """Walk the chain from its first event. `count` and `head` are what was noted elsewhere, if it was."""
-    previous, seen = GENESIS, 0
+    """Walk the chain from its first event. `count` and `head` are what was noted elsewhere, if it was: the chain may have grown since."""
+    walk = ChainWalk(head=head)
     for event in events:
-        seen += 1
-        digest = _digest(event.seq, event.at, event.event, event.credential, event.fields, previous)
-        if event.seq != seen or event.previous != previous or event.hash != digest:
-            return Verdict(events=seen, head=previous, broken=f"event {seen} ({event.event}) does not fit the chain")
-        previous = event.hash
-    if count is not None and count != seen:
-        return Verdict(events=seen, head=previous, broken=f"{count} events were noted, {seen} are here")
-    if head is not None and head != previous:
-        return Verdict(events=seen, head=previous, broken=f"the head noted is {head}, the chain ends in {previous}")
-    return Verdict(events=seen, head=previous)
+        walk.add(event)
+    return walk.verdict(count=count)
 
 
 def _digest(seq: int, at: datetime, event: str, credential: str, fields: Mapping[str, str], previous: str) -> str:

@@ -14,7 +14,7 @@ not ask, have had their turn. So a cut, or a drain past its deadline, needs the 
 failed a moment ago is held back, and the rules after it have their turn meanwhile.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from rotator.core.credential import TAGS_MAX, TAGS_NEEDED, Credential, Reason, R
 from rotator.core.facts import Compromise, Facts, Needed
 from rotator.core.incident import Incident, State
 from rotator.core.policy import due_at, is_due, starts_at
+from rotator.core.retry import EMERGENCY_WAIT
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Adoption, HeldBack, Snapshot, Unseen
 from rotator.core.step import (
@@ -51,6 +52,11 @@ PROBES_WITHOUT_ALARM = 8
 HEALS_PER_HOUR_MAX = 3
 FOREIGN_TAGS_MAX = TAGS_MAX - 5
 """Five of the tags that a version may have are ours. In an emergency fewer of ours do, or none."""
+KILL_TRIES_MAX, KILL_LOOKS_MAX = 5, 4
+"""How often a kill is tried, and looked for, before local auth is switched off without it."""
+BITES_WITHIN = timedelta(seconds=10)
+"""How long the switch waits for the proof of a kill. A gateway may take longer; the switch does not."""
+OFF = "local_auth_off"
 
 
 def plan(snapshot: Snapshot, credential: Credential, incidents: Sequence[Incident], now: datetime) -> Decision:
@@ -63,15 +69,15 @@ def plan(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inciden
             held = facts.held_back(decision.step)
             if held is None:
                 return decision
-            to = f" to {decision.step.dependent}" if isinstance(decision.step, Propagate) else ""
-            because = f"{decision.step.name}{to}: {held.because}; tried again {_when(held.until)}"
-            waiting.append(_held_up(decision, held, because))
+            waiting.append(_until_tried_again(decision, held))
         elif decision is not None:
             return _not_past_a_deadline(decision, waiting, facts)
     return _not_past_a_deadline(_quiet(facts) if not waiting else waiting[0], waiting, facts)
 
 
-def _held_up(do: Do, held: HeldBack, because: str) -> Wait:
+def _until_tried_again(do: Do, held: HeldBack) -> Wait:
+    to = f" to {do.step.dependent}" if isinstance(do.step, Propagate) else ""
+    because = f"{do.step.name}{to}: {held.because}; tried again {_when(held.until)}"
     for_dependents = isinstance(do.step, Propagate)
     return Wait(
         until=held.until,
@@ -101,18 +107,37 @@ def _adopt_before_a_cut(facts: Facts) -> Decision | None:
 
 
 def _revoke_at_any_price(facts: Facts) -> Decision | None:
-    """A compromised value in a slot, and a cut is ordered or the deadline is over: needs the slot and nothing else."""
+    """A compromised value in a slot, and a cut is ordered or the deadline is over: needs the slot and nothing else.
+
+    One that was tried a moment ago holds up no other.
+    """
     if facts.local_auth_is_off:
         return _revoke_unseen(facts)
+    kills = _kills(facts)
+    return next((kill for kill in kills if not facts.held_back(kill.step)), next(iter(kills), None))
+
+
+def _kills(facts: Facts) -> list[Do]:
+    """Every kill that is ordered or overdue. Raises Needed where the slots of none can be told."""
+    kills, hidden = [], None
     for case in facts.compromised():
-        slot = facts.slot_holding(case.fingerprint) if case.cuts or facts.now >= case.deadline else None
-        if slot and case.cuts:
-            return _revoke(case, slot, f"{slot} holds a compromised value and the case says {_mode(case)}: kill it first, replace it after")
-        if slot and facts.now >= case.deadline:
-            return _revoke(
-                case, slot, f"{slot} holds a compromised value and its deadline {case.deadline:%H:%M:%S} is over: it waits for nobody"
-            )
-    return None
+        try:
+            kill = _kill(case, facts) if case.cuts or facts.now >= case.deadline else None
+        except Needed as needed:
+            hidden = needed
+        else:
+            kills += [kill] if kill else []
+    if hidden is not None and not kills:
+        raise hidden
+    return kills
+
+
+def _kill(case: Compromise, facts: Facts) -> Do | None:
+    slot = facts.slot_holding(case.fingerprint)
+    if slot is None:
+        return None
+    ordered, overdue = f"the case says {_mode(case)}: kill it first, replace it after", f"its deadline {case.deadline:%H:%M:%S} is over"
+    return _revoke(case, slot, f"{slot} holds a compromised value and {ordered if case.cuts else f'{overdue}: it waits for nobody'}")
 
 
 def _revoke_unseen(facts: Facts) -> Decision | None:
@@ -133,27 +158,76 @@ def _killed_unseen(facts: Facts) -> list[Incident]:
 
 
 def _contain(facts: Facts) -> Decision | None:
-    """Contain is ordered and local auth is on: switch it off; after the kill and one round of proof where the slots can be seen.
+    """Contain is ordered and local auth is on: switch it off; after every kill and its proof, as far as they can be had in a moment.
 
-    The kill takes one call and bites within seconds, the switch takes minutes to hours and may make the kill impossible: so the kill is
-    first.
+    The kill takes one call and bites within seconds, the switch takes minutes to hours and makes kill and proof impossible: so they are
+    first, and a kill that failed for a reason that passes is tried again before the switch. What a person would have to mend holds up
+    nothing.
     """
     case = facts.contain_ordered()
     if case is None or facts.local_auth_is_off:
         return None
-    first = _before_contain(case, facts)
-    if isinstance(first, Do) and facts.held_back(first.step) is None:
+    first = _kill_before_contain(facts) or _proof_before_contain(facts)
+    if first is not None:
         return first
     step = SwitchOffLocalAuth(incident=case.id)
     return Do(step=step, reason=case.reason, because="the case says contain: the account shall accept no key at all", phase="containing")
 
 
-def _before_contain(case: Incident, facts: Facts) -> Decision | None:
+def _kill_before_contain(facts: Facts) -> Decision | None:
     try:
-        kill = _adopt_before_a_cut(facts) or _revoke_at_any_price(facts)
-        return kill if kill or facts.memory.of(case.fingerprint).probes else _prove_dead(facts)
+        adopt, kills = _adopt_before_a_cut(facts), _kills(facts)
+    except Needed as needed:
+        done = all(facts.memory.of(case.fingerprint).replaced_at for case in _to_contain(facts))
+        return (
+            None if done or not _is_worth_a_look(needed.unseen, facts) else replace(_wait_to_see(facts, needed.unseen), phase="containing")
+        )
+    steps = [step for step in (adopt, *kills) if isinstance(step, Do)]
+    now = next((step for step in steps if facts.held_back(step.step) is None), None)
+    if now is not None:
+        return now
+    tried = [(kill, held) for kill in kills if (held := facts.held_back(kill.step))]
+    waits = [_until_tried_again(kill, held) for kill, held in tried if _is_worth_a_try(held, facts)]
+    return min(waits, key=lambda wait: wait.until, default=None)
+
+
+def _is_worth_a_try(held: HeldBack, facts: Facts) -> bool:
+    return not held.failed or (not held.hopeless and held.tries < KILL_TRIES_MAX and _is_soon(held.until, facts))
+
+
+def _is_worth_a_look(unseen: Unseen, facts: Facts) -> bool:
+    return not unseen.hopeless and facts.memory.blind_looks < KILL_LOOKS_MAX and _is_soon(unseen.again or facts.now, facts)
+
+
+def _is_soon(at: datetime, facts: Facts) -> bool:
+    return at <= max([facts.now + EMERGENCY_WAIT, *(case.deadline for case in _to_contain(facts))])
+
+
+def _to_contain(facts: Facts) -> list[Incident]:
+    return [case for case in facts.incidents if case.awaits_containment]
+
+
+def _proof_before_contain(facts: Facts) -> Decision | None:
+    """One round of proof for each value that was killed; more, for as long as a kill takes to bite."""
+    try:
+        unproven = [case.fingerprint for case in _to_contain(facts) if _may_be_proven(case, facts)]
+        proof = next((step for step in _proofs(facts) if step.fingerprint in unproven and not facts.held_back(step)), None)
     except Needed:
         return None
+    if proof is not None:
+        return _to_prove_dead(facts, proof)
+    again = [at for value in unproven if (at := facts.memory.of(value).probe_again_at) and at > facts.now]
+    if not again:
+        return None
+    because = "the killed value is not refused everywhere yet, and its death could not be proven once local auth is off; asked again"
+    return Wait(until=min(again), because=because, phase="proving_dead", reason=Reason.KEY_COMPROMISE, failed=True)
+
+
+def _may_be_proven(case: Incident, facts: Facts) -> bool:
+    memory = facts.memory.of(case.fingerprint)
+    if case.state is not State.REVOKED or memory.lost or not facts.account.provable:
+        return False
+    return not memory.probes or (memory.replaced_at is not None and facts.now < memory.replaced_at + BITES_WITHIN)
 
 
 def _revoke_when_unused(facts: Facts) -> Decision | None:
@@ -179,16 +253,53 @@ def _cannot_heal(facts: Facts) -> bool:
 
 
 def _local_auth_off(facts: Facts) -> Decision | None:
-    """Nothing can be rotated where no key is accepted; a value that died by a regenerate is still proven and its version retired."""
+    """Nothing can be rotated where no key is accepted. A leaked value that may still stand in a slot is never called quiet."""
     if not facts.local_auth_is_off:
         return None
     drained = min(_killed_unseen(facts), key=lambda case: case.deadline, default=None)
     if drained is not None and facts.now < drained.deadline:
         because = f"local auth is off: nothing can be published; {drained.slot} is revoked at its deadline {drained.deadline:%H:%M:%S}"
-        return Wait(until=drained.deadline, because=because, phase="local_auth_off", reason=drained.reason)
-    return Quiet(
-        until=facts.now + RECHECK, because="local auth is off: the account accepts no key, there is none to rotate", phase="local_auth_off"
+        return Wait(until=drained.deadline, because=because, phase=OFF, reason=drained.reason)
+    cases = [case for case in facts.incidents if case.state in (State.OPEN, State.REVOKED)]
+    standing = next((case for case in cases if case.state is State.OPEN and not facts.memory.of(case.fingerprint).replaced_at), None)
+    if standing is not None:
+        return _still_holds(standing, facts)
+    if cases:
+        return _ask_behind_the_switch(cases, facts)
+    return Quiet(until=facts.now + RECHECK, because="local auth is off: the account accepts no key, there is none to rotate", phase=OFF)
+
+
+def _still_holds(case: Incident, facts: Facts) -> Wait:
+    slot = case.slot or facts.memory.of(case.fingerprint).slot
+    where, which = (f"{slot} still holds", slot) if slot else ("a slot may still hold", "both")
+    because = (
+        f"local auth is off, so no key can be regenerated, and {where} the leaked value, which lives again with local auth: "
+        f"switch local auth on and at once: rotator revoke {facts.credential.name} --slot {which} --mode cut"
     )
+    return Wait(until=facts.now + RECHECK, because=because, phase=OFF, reason=case.reason, tell=True, failed=True, hopeless=True)
+
+
+def _ask_behind_the_switch(cases: Sequence[Incident], facts: Facts) -> Decision:
+    """The value is in no slot. The data plane may be asked all the same; but where no key is accepted, a refusal proves nothing of one."""
+    case = cases[0]
+    for each in cases:
+        memory = facts.memory.of(each.fingerprint)
+        due = not memory.probe_again_at or facts.now >= memory.probe_again_at
+        step = ProveDead(fingerprint=each.fingerprint, slot=memory.slot or each.slot, version=_version_that_holds(each.fingerprint, facts))
+        if facts.account.provable and not (memory.lost or memory.dead_at) and due and not facts.held_back(step):
+            because = "local auth is off; the data plane is asked what it answers to the leaked value now"
+            return Do(step=step, reason=each.reason, because=because, phase="proving_dead")
+    seen = facts.memory.of(case.fingerprint).seen
+    because = (
+        f"the leaked value was replaced; local auth is off and every key is refused{f' ({seen})' if seen else ''}, which proves the death "
+        f"of none; to have the proof: switch local auth on, then: rotator revoke {facts.credential.name}"
+    )
+    return Wait(until=facts.now + RECHECK, because=because, phase=OFF, reason=case.reason, tell=True, hopeless=True)
+
+
+def _version_that_holds(value: Fingerprint, facts: Facts) -> str | None:
+    versions = _unretired(facts) if facts.sees_secret else []
+    return next((version.id for version in versions if version.fingerprint == value), None)
 
 
 def _heal(facts: Facts) -> Decision | None:
@@ -460,18 +571,24 @@ def _wait_for_dependents(facts: Facts, retired: Slot) -> Wait:
 
 def _prove_dead(facts: Facts) -> Decision | None:
     """A revoked value is probed until it is proven dead: one that a version of ours still holds, or that a case is about."""
+    step = next(_proofs(facts), None)
+    return _to_prove_dead(facts, step) if step else None
+
+
+def _proofs(facts: Facts) -> Iterator[ProveDead]:
     if facts.account.cannot_be_asked:
-        return None
+        return
     for value, version in _buried_alive(facts):
         memory = facts.memory.of(value)
         if memory.lost or (memory.probe_again_at and facts.now < memory.probe_again_at):
             continue
-        step = ProveDead(
-            fingerprint=value, slot=memory.slot or (version.slot if version else None), version=version.id if version else None
-        )
-        because = f"the value {value[:8]}… is replaced; the data plane has to refuse it at every endpoint"
-        return Do(step=step, reason=_reason_of_death(facts, value), because=because, phase="proving_dead")
-    return None
+        slot = memory.slot or (version.slot if version else None)
+        yield ProveDead(fingerprint=value, slot=slot, version=version.id if version else None)
+
+
+def _to_prove_dead(facts: Facts, step: ProveDead) -> Do:
+    because = f"the value {step.fingerprint[:8]}… is replaced; the data plane has to refuse it at every endpoint"
+    return Do(step=step, reason=_reason_of_death(facts, step.fingerprint), because=because, phase="proving_dead")
 
 
 def _buried_alive(facts: Facts) -> list[tuple[Fingerprint, Version | None]]:

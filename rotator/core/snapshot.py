@@ -124,11 +124,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBack:
-    """A step that was tried lately, with or without success: not again before `until`, and it does not hold up the others."""
+    """A step that was tried lately, with or without success: not again before `until`, and it does not hold up the others.
+
+    `tries` so many times in a row; `hopeless` where a person has to act before it can succeed.
+    """
 
     until: datetime
     because: str
     failed: bool
+    tries: int = 1
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +146,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint."""
+    """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint.
+
+    `blind_looks`: how many looks of this run in a row did not see the slots.
+    """
 
     keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
     order: Order | None = None
     heals_last_hour: int = 0
     held_back: Mapping[str, HeldBack] = field(default_factory=dict)
+    blind_looks: int = 0
     held_by_wave: Held | None = None
 
     def of(self, fingerprint: Fingerprint) -> KeyMemory:

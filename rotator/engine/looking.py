@@ -29,9 +29,10 @@ async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
         look = _not_while_in_flight(await _settle_intents(look, incidents, walk), walk)
     walk.values.update(look.values)
     look = await _remember_current(look, walk)
+    walk.slots_unseen = walk.slots_unseen + 1 if isinstance(look.snapshot.slots, Unseen) else 0
     keys = {value: walk.sooner(key) for value, key in look.snapshot.memory.keys.items()}
     found = {value: replace(key, lost=False) if value in walk.values else key for value, key in keys.items()}
-    memory = replace(look.snapshot.memory, keys=found, held_back=dict(walk.held_back))
+    memory = replace(look.snapshot.memory, keys=found, held_back=dict(walk.held_back), blind_looks=walk.slots_unseen)
     look = replace(look, snapshot=replace(look.snapshot, memory=memory))
     facts = Facts(snapshot=look.snapshot, credential=walk.credential, incidents=incidents, now=world.clock.now())
     moved = list(settle(facts))

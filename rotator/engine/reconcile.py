@@ -16,7 +16,7 @@ from typing import Any
 from rotator.core.belief import may_stand_on_belief
 from rotator.core.credential import Credential, Reason
 from rotator.core.facts import Facts
-from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Rejected
+from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected
 from rotator.core.incident import Incident, State
 from rotator.core.plan import RECHECK
 from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, LISTS_LAG, Again, GiveUp, after
@@ -250,7 +250,8 @@ async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: Walk) 
         case GiveUp():
             until = now + RECHECK
     because = f"{fault.what}; {fault.remedy}" if fault.remedy else fault.what
-    walk.held_back[label(do.step)] = HeldBack(until=until, because=because, failed=True)
+    hopeless = isinstance(fault, Denied | Missing | Rejected)
+    walk.held_back[label(do.step)] = HeldBack(until=until, because=because, failed=True, tries=failures, hopeless=hopeless)
     await _note_blind_refusal(do, fault, look, walk)
     _note(do, operation, name, because, walk, failed=True)
     world.watch("failed", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), fault=name, because=because)

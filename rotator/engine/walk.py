@@ -60,6 +60,7 @@ class Walk:
     reason: Reason | None = None
     emergency: bool = False
     blind_looks: int = 0
+    slots_unseen: int = 0
     heard: bool = False
     started: Moment
     looked: Moment

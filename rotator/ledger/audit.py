@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import and_, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rotator.core.audit import GENESIS, AuditEvent, Verdict, seal_event, verify
+from rotator.core.audit import GENESIS, AuditEvent, ChainWalk, Verdict, seal_event
 from rotator.ledger import rows
 from rotator.ledger.database import Database
 from rotator.ledger.schema import audit, audit_head
@@ -63,15 +63,20 @@ class AuditChain:
         Workers may add to it meanwhile: what was noted before the walk has to be in it, and it ends no later than what is noted after it.
         """
         count, noted = await self._noted()
-        events = [event async for event in self.events()]
+        walk, there = ChainWalk(head=head), GENESIS
+        async for event in self.events():
+            walk.add(event)
+            if walk.broken:
+                return walk.verdict()
+            there = event.hash if event.seq == count else there
         latest, _ = await self._noted()
-        verdict = verify(events, head=head)
+        verdict = walk.verdict()
         if verdict.broken:
             return verdict
-        if not count <= len(events) <= latest:
-            return replace(verdict, broken=f"{latest} events were noted, {len(events)} are here")
-        if count and events[count - 1].hash != noted:
-            return replace(verdict, broken=f"the head noted is {noted}, event {count} of the chain is {events[count - 1].hash}")
+        if not count <= verdict.events <= latest:
+            return replace(verdict, broken=f"{latest} events were noted, {verdict.events} are here")
+        if there != noted:
+            return replace(verdict, broken=f"the head noted is {noted}, event {count} of the chain is {there}")
         return verdict
 
     async def _noted(self) -> tuple[int, str]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, extract, func, literal, select
@@ -18,7 +19,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from rotator.ledger.fault import LedgerFault
+from rotator.ledger.holders import held_by
 from rotator.ledger.rows import from_ms, to_ms
+
+__all__ = ["WRITES", "Database", "LedgerFault", "cause", "greatest", "least"]
 
 WRITES = {"rotator_writes": True}
 """The execution option of a transaction that writes: SQLite takes its write lock at once for it."""
@@ -26,10 +31,6 @@ WRITES = {"rotator_writes": True}
 
 ALONE = 0x726F7461
 """The space of the two-argument advisory locks that `alone` takes; a worker's own lock is one of one argument."""
-
-
-class LedgerFault(Exception):
-    """The ledger cannot be used; the text says why and what to do."""
 
 
 class Database:
@@ -68,7 +69,9 @@ class Database:
         try:
             yield
         except (sqlite3.Error, SQLAlchemyError, OSError) as error:
-            raise LedgerFault(f"{self.name}: {cause(error)}") from error
+            told = cause(error)
+            holder = held_by(Path(self.name)) if "locked" in told and not self.is_postgresql else ""
+            raise LedgerFault(f"{self.name}: {told}{holder}") from error
 
     def upsert(self, table: Table) -> Any:
         """An INSERT that can be told what to do on a conflict."""

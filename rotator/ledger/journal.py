@@ -117,10 +117,14 @@ class KeyJournal:
     async def known_as(
         self, *, fingerprint: str | None = None, sha256: str | None = None, hmsl_hash: str | None = None, beginning: str | None = None
     ) -> list[tuple[str, Fingerprint]]:
-        """The credentials that a value was seen at, told by its fingerprint (or the `beginning` of one) or by a sender's hash."""
-        asked = [(keys.c.fingerprint, fingerprint), (keys.c.sha256, sha256), (keys.c.hmsl_hash, hmsl_hash)]
-        begins = [keys.c.fingerprint.startswith(beginning, autoescape=True)] if beginning else []
-        condition = or_(*(column == value for column, value in asked if value), *begins)
+        """The credentials that a value was seen at, told by its fingerprint (or the `beginning` of one) or by a sender's hash; none where
+        nothing is asked."""
+        columns = [(keys.c.fingerprint, fingerprint), (keys.c.sha256, sha256), (keys.c.hmsl_hash, hmsl_hash)]
+        asked = [column == value for column, value in columns if value]
+        asked += [keys.c.fingerprint.startswith(beginning, autoescape=True)] if beginning else []
+        if not asked:
+            return []
+        condition = or_(*asked)
         async with self._database.connect() as connection:
             found = await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(condition))
             return [(row.credential, Fingerprint(row.fingerprint)) for row in found]

@@ -37,16 +37,17 @@ SESSIONS, SESSIONS_MORE = 10, 20
 
 
 @asynccontextmanager
-async def open_ledger(url: str) -> AsyncIterator[Ledger]:
+async def open_ledger(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> AsyncIterator[Ledger]:
     """The ledger at `url` (`sqlite:///path` or `postgresql://host/database`), ready to be written.
 
-    SQLite is made and brought up to date on the way; PostgreSQL, which others share, only if it is empty.
+    SQLite is made and brought up to date on the way; PostgreSQL, which others share, only if it is empty. `patience_s` is how long a lock
+    of SQLite's is waited for.
 
     Raises:
         LedgerFault: it cannot be opened, or its schema is not one that this program may use.
     """
     address = _address(url)
-    opened = _postgresql(address) if address.get_backend_name() == "postgresql" else _sqlite(address)
+    opened = _postgresql(address) if address.get_backend_name() == "postgresql" else _sqlite(address, patience_s)
     async with opened as ledger:
         yield ledger
 
@@ -62,6 +63,8 @@ async def upgrade_ledger(url: str) -> tuple[str | None, str]:
 
 
 def _address(url: str) -> URL:
+    if url.startswith("sqlite:///"):  # a path as it stands: none of its characters means anything else
+        return URL.create("sqlite", database=url.removeprefix("sqlite:///"))
     try:
         address = make_url(url)
     except ArgumentError as error:
@@ -72,14 +75,14 @@ def _address(url: str) -> URL:
     return address
 
 
-def _database_of(address: URL) -> Database:
+def _database_of(address: URL, patience_s: float = BUSY_TIMEOUT_S) -> Database:
     if address.get_backend_name() == "postgresql":
         options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES}
         pool = {"pool_size": SESSIONS, "max_overflow": SESSIONS_MORE, "pool_pre_ping": True}
         engine = create_async_engine(address.set(drivername="postgresql+psycopg"), connect_args=options, hide_parameters=True, **pool)
         return Database(engine, f"{address.host or 'PostgreSQL'}/{address.database}")
     path = _prepared(address)
-    connect = {"timeout": BUSY_TIMEOUT_S}
+    connect = {"timeout": patience_s}
     engine = create_async_engine(address.set(drivername="sqlite+aiosqlite"), connect_args=connect, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _pragmas)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -124,8 +127,8 @@ def _libpq(address: URL) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _sqlite(address: URL) -> AsyncIterator[Ledger]:
-    database = _database_of(address)
+async def _sqlite(address: URL, patience_s: float) -> AsyncIterator[Ledger]:
+    database = _database_of(address, patience_s)
     path = Path(database.name)
     try:
         lock = _file_lock(path, database)
@@ -177,6 +180,7 @@ class _Ear:
     """Whether another process has written to the file: SQLite counts that, and telling costs microseconds."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._connection = sqlite3.connect(path)
             self._seen = self._version()
@@ -184,7 +188,10 @@ class _Ear:
             raise LedgerFault(f"{path}: {cause(error)}") from error
 
     def moved(self) -> bool:
-        was, self._seen = self._seen, self._version()
+        try:
+            was, self._seen = self._seen, self._version()
+        except sqlite3.Error as error:
+            raise LedgerFault(f"{self._path}: {cause(error)}") from error
         return was != self._seen
 
     def close(self) -> None:

@@ -1,10 +1,11 @@
 """Rows to core types and back. One function a type and direction; times are milliseconds in a row, aware UTC in the core."""
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
 
@@ -16,6 +17,9 @@ from rotator.core.report import Clues, KnownKey, Matter, Report, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.core.settle import Intent
 from rotator.core.snapshot import KeyMemory
+from rotator.ledger.fault import LedgerFault
+
+T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,7 +29,11 @@ def to_ms(at: datetime) -> int:
 
 
 def from_ms(ms: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=ms)
+    """Raises LedgerFault for what is no time."""
+    try:
+        return _EPOCH + timedelta(milliseconds=ms)
+    except (TypeError, OverflowError, ValueError) as error:
+        raise LedgerFault("a time in one of its rows was changed by hand and cannot be read") from error
 
 
 def _time(ms: int | None) -> datetime | None:
@@ -36,6 +44,24 @@ def _plain(value: Any) -> Any:
     return to_ms(value) if isinstance(value, datetime) else value
 
 
+def _legible(table: str) -> Callable[[Callable[[RowMapping], T]], Callable[[RowMapping], T]]:
+    """A row that somebody changed to what no program of ours writes is the ledger's fault, told as one."""
+
+    def of(read: Callable[[RowMapping], T]) -> Callable[[RowMapping], T]:
+        @functools.wraps(read)
+        def reads(row: RowMapping) -> T:
+            try:
+                return read(row)
+            except (ValueError, TypeError, OverflowError, KeyError, AttributeError, RecursionError) as error:
+                where = next((f" of {row[name]!s:.100}" for name in ("credential", "id") if row.get(name)), "")
+                raise LedgerFault(f"a row{where} in its table {table!r} was changed by hand and cannot be read") from error
+
+        return reads
+
+    return of
+
+
+@_legible("keys")
 def key(row: RowMapping) -> KeyMemory:
     return KeyMemory(
         fingerprint=Fingerprint(row["fingerprint"]),
@@ -47,11 +73,11 @@ def key(row: RowMapping) -> KeyMemory:
         replaced_at=_time(row["replaced_at"]),
         first_401_at=_time(row["first_401_at"]),
         dead_at=_time(row["dead_at"]),
-        seen=row["seen"],
-        unprovable=row["unprovable"],
-        proof=row["proof"],
-        lost=row["lost"],
-        probes=row["probes"],
+        seen=str(row["seen"]),
+        unprovable=str(row["unprovable"]),
+        proof=str(row["proof"]),
+        lost=bool(row["lost"]),
+        probes=int(row["probes"]),
         probe_again_at=_time(row["probe_again_at"]),
     )
 
@@ -61,6 +87,7 @@ def of_key(memory: KeyMemory) -> dict[str, Any]:
     return {name: _plain(value) for name, value in asdict(memory).items() if name != "fingerprint"}
 
 
+@_legible("incidents")
 def incident(row: RowMapping) -> Incident:
     return Incident(
         id=row["id"],
@@ -87,6 +114,7 @@ def of_incident(case: Incident) -> dict[str, Any]:
     return {name: _plain(value) for name, value in asdict(case).items()}
 
 
+@_legible("intents")
 def intent(row: RowMapping) -> Intent:
     return Intent(
         operation=row["operation"],
@@ -99,11 +127,14 @@ def intent(row: RowMapping) -> Intent:
 
 def event(row: RowMapping) -> AuditEvent:
     """One that somebody made unreadable is an event all the same: one that does not fit the chain."""
+    texts = {name: row[name] if isinstance(row[name], str) else "" for name in ("event", "credential", "previous", "hash")}
     try:
-        at, fields = datetime.fromisoformat(row["at"]), dict(json.loads(row["fields"]))
-    except (ValueError, TypeError):
+        at, fields = datetime.fromisoformat(row["at"]), {str(name): str(value) for name, value in json.loads(row["fields"]).items()}
+        if at.utcoffset() is None:
+            raise ValueError("a time without a zone")
+    except (ValueError, TypeError, AttributeError, RecursionError):
         at, fields = _EPOCH, {"unreadable": "this row was changed"}
-    return AuditEvent(**{**row, "at": at, "fields": fields})
+    return AuditEvent(seq=row["seq"], at=at, fields=fields, **texts)
 
 
 def of_event(sealed: AuditEvent) -> dict[str, Any]:
@@ -115,6 +146,7 @@ def written(fields: Mapping[str, str]) -> str:
     return json.dumps(dict(fields), sort_keys=True)
 
 
+@_legible("reports")
 def report(row: RowMapping) -> Report:
     clues = json.loads(row["clues"])
     return Report(
@@ -151,6 +183,7 @@ def of_report(told: Report) -> dict[str, Any]:
     return {name: _plain(getattr(told, name)) for name in REPORT_COLUMNS} | {"clues": json.dumps(asdict(told.clues))}
 
 
+@_legible("keys")
 def known_key(row: RowMapping) -> KnownKey:
     return KnownKey(
         credential=row["credential"],

@@ -1,7 +1,7 @@
 """The forms of what stands in the settings: durations, references, URLs, ids; each with the words that say what would be right."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -13,8 +13,10 @@ from rotator.core.template import MARK, Template
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = r"^\d+(\.\d+)?[smhd]$"
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|vault:https://.+/secrets/[^/]+)$"
+_PART = r"(?!\.+/)[^/?#%\s\\]+"
 _ACCOUNT = (
-    r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\.[Cc]ognitive[Ss]ervices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*$"
+    rf"^/subscriptions/{_PART}/resource[Gg]roups/{_PART}"
+    r"/providers/[Mm]icrosoft\.[Cc]ognitive[Ss]ervices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*$"
 )
 LONGEST = timedelta(days=36_500)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -43,10 +45,12 @@ def _reference(value: object) -> str:
     return value
 
 
-def pattern(form: str, hint: str) -> BeforeValidator:
-    """Text that is of the form as a whole, or else `hint`."""
+def pattern(form: str, hint: str, *, quotable: bool = False) -> BeforeValidator:
+    """Text that is of the form as a whole, or else `hint`. `quotable`: a number may be meant as one."""
 
     def check(value: object) -> str:
+        if quotable and isinstance(value, int | float | date):
+            raise PydanticCustomError("form", "must be text; put it in quotes")
         if not isinstance(value, str) or not fits(form, value):
             raise PydanticCustomError("form", hint)
         return value
@@ -55,10 +59,36 @@ def pattern(form: str, hint: str) -> BeforeValidator:
 
 
 def _https(value: object) -> str:
-    if not isinstance(value, str) or urlsplit(value).scheme != "https" or not urlsplit(value).hostname:
-        raise PydanticCustomError("https", "not an https:// URL")
+    hint = "not an https:// URL"
+    try:
+        url = urlsplit(value) if isinstance(value, str) and not _CONTROL.search(value) else None
+        valid = url is not None and url.scheme == "https" and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError as error:
+        raise PydanticCustomError("https", hint) from error
+    if url is None or not valid or not isinstance(value, str):
+        raise PydanticCustomError("https", hint)
+    if url.username is not None or url.password is not None:
+        raise PydanticCustomError("https", "a user or a password is never written here")
     return value.rstrip("/")
 
+
+def canonical(place: str) -> str:
+    """One spelling of an account's id or a secret's URL, for telling whether two are the same: both are compared without regard to case."""
+    text = place.strip().lower()
+    scheme, found, rest = text.partition("://")
+    path = re.sub(r"/{2,}", "/", rest if found else text).rstrip("/")
+    host, slash, tail = path.partition("/")
+    return f"{scheme}://{host.removesuffix(':443')}{slash}{tail}" if found else path
+
+
+def printable(value: str) -> str:
+    """Text without a NUL or another control character: no path and no address has one."""
+    if _CONTROL.search(value):
+        raise PydanticCustomError("control", "holds a control character")
+    return value
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["24h"]})]
 Reference = Annotated[str, BeforeValidator(_reference), WithJsonSchema({"type": "string", "pattern": _REFERENCE})]
@@ -70,7 +100,9 @@ AccountId = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": _ACCOUNT}),
 ]
-Name = Annotated[str, pattern(NAME, "not a name: letters, digits, '.', '_' and '-'"), WithJsonSchema({"type": "string", "pattern": NAME})]
+Name = Annotated[
+    str, pattern(NAME, "not a name: letters, digits, '.', '_' and '-'", quotable=True), WithJsonSchema({"type": "string", "pattern": NAME})
+]
 
 
 class Strict(BaseModel):

@@ -1,21 +1,24 @@
 """What may stand in the settings, and what it means in the core's words. The JSON schema is made from these types."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rotator.core.credential import Credential, Dependent
 from rotator.core.template import MARK, Template
 from rotator.settings.alerts import AlertSettings, NotifySettings
-from rotator.settings.forms import AccountId, Format, Name, Reference, Strict, Url, fits
+from rotator.settings.forms import AccountId, Format, Name, Reference, Strict, Url, fits, printable
 from rotator.settings.kinds import AnyDependent, DependentSettings
 from rotator.settings.limits import LimitSettings
 from rotator.settings.policies import Policies, policy_of, secret_of
 from rotator.settings.scopes import ScopeSettings
+
+SQLITE = "sqlite:///"
 
 
 class CustomCloud(Strict):
@@ -24,7 +27,7 @@ class CustomCloud(Strict):
     authority: Url
     resource_manager: Url
     audience: Url
-    ca_file: str | None = None
+    ca_file: Annotated[str, AfterValidator(printable)] | None = None
     verify_challenge_resource: bool = True
 
 
@@ -101,7 +104,18 @@ class Settings(Strict):
     def _ledger(cls, value: str) -> str:
         if not fits(r"sqlite:///.+|postgresql://.+", value):
             raise PydanticCustomError("ledger", "not a ledger's address: write sqlite:///path/to/rotator.db or postgresql://HOST/DATABASE")
-        if urlsplit(value).password:
+        printable(value)
+        if value.startswith(SQLITE):
+            if "?" in value or "#" in value:
+                raise PydanticCustomError("ledger", "not a path: '?' and '#' cannot stand in sqlite:///path/to/rotator.db")
+            return value
+        try:
+            url = urlsplit(value)
+            secret = url.password is not None or "password" in {name.lower() for name, _ in parse_qsl(url.query, keep_blank_values=True)}
+            _ = url.port
+        except ValueError as error:
+            raise PydanticCustomError("ledger", "not an address: write postgresql://HOST/DATABASE") from error
+        if secret:
             raise PydanticCustomError("ledger", "a password is never written here; use a service file or the environment of libpq")
         return value
 
@@ -115,9 +129,12 @@ class Settings(Strict):
     def ledger_address(self, directory: Path) -> str:
         """The ledger's address; a relative path starts at `directory`, where the settings are, so that every working directory means the
         same ledger."""
-        prefix = "sqlite:///"
-        path = self.ledger.removeprefix(prefix)
-        return self.ledger if path == self.ledger or path.startswith("/") else f"{prefix}{(directory / path).absolute()}"
+        if not self.ledger.startswith(SQLITE):
+            return self.ledger
+        path = Path(self.ledger.removeprefix(SQLITE))
+        with contextlib.suppress(RuntimeError):  # of a user whom nobody knows: then it is a name like any other
+            path = path.expanduser()
+        return f"{SQLITE}{(directory / path).absolute()}"
 
     def credential_list(self) -> list[Credential]:
         """The credentials in the core's words, each with the defaults that it does not override."""

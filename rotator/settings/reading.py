@@ -1,6 +1,7 @@
 """Reading the YAML: every error at once, with its path, its line and what would be right; unknown keys with the nearest known one."""
 
 import difflib
+import stat
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from rotator.settings.forms import canonical
 from rotator.settings.kinds import KINDS, NO_MAPPING
 from rotator.settings.model import NAMED, OWN, Settings
 
@@ -33,13 +35,21 @@ def load(path: Path) -> Settings:
         SettingsError: everything that is wrong with it.
     """
     try:
-        if path.stat().st_size > SIZE_MAX_BYTES:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SettingsError(str(path), ["is a directory, a pipe or a device and no file; name a settings file with --config FILE"])
+        with path.open("rb") as file:
+            content = file.read(SIZE_MAX_BYTES + 1)
+        if len(content) > SIZE_MAX_BYTES:
             raise SettingsError(str(path), [f"larger than {SIZE_MAX_BYTES // 1024 // 1024} MB"])
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(str(path), [f"cannot be read: {error.strerror}; name a settings file with --config FILE"]) from error
+        text = content.decode("utf-8")
+    except FileNotFoundError as error:
+        hint = "name a settings file with --config FILE, or make one: rotator config init"
+        raise SettingsError(str(path), [f"cannot be read: {error.strerror}; {hint}"]) from error
     except UnicodeDecodeError as error:
         raise SettingsError(str(path), [f"not UTF-8 text (byte {error.start})"]) from error
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or "this is no path"
+        raise SettingsError(str(path), [f"cannot be read: {told}; name a settings file with --config FILE"]) from error
     return parse(text, str(path))
 
 
@@ -100,7 +110,7 @@ def _twice(credentials: object) -> Iterator[str]:
     for field in ("name", "account", "secret"):
         seen: dict[str, int] = {}
         for number, one in enumerate(written):
-            value = str(one[field]).rstrip("/").lower() if field in one else f"missing in {number}"
+            value = canonical(str(one[field])) if field in one else f"missing in {number}"
             first = seen.setdefault(value, number)
             if first != number:
                 why = "each needs its own" if field == "name" else "two rotations of one would kill each other's keys"
@@ -109,6 +119,12 @@ def _twice(credentials: object) -> Iterator[str]:
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """A safe loader that refuses a key that stands twice: YAML would silently take the last."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError, AttributeError, TypeError) as error:  # a date that no calendar has, a number of 5,000 digits
+            raise yaml.constructor.ConstructorError(None, None, "a value that cannot be read; put it in quotes", node.start_mark) from error
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -123,13 +139,14 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
 
 def _lines(error: ValidationError, text: str) -> Iterator[str]:
     places = _places(text)
-    for one in error.errors(include_url=False, include_input=False):
+    for one in error.errors(include_url=False):
         if one["type"] == "whole":
             yield from one["msg"].split("\n")
             continue
         path = tuple(part for part in one["loc"] if not _is_spelling(part))
+        path = path[:-1] if one["type"] == "invalid_key" else path
         path = (*path, "kind") if one["type"].startswith("union_tag") and not _is_no_mapping(one) else path
-        line = places.get(path) or places.get(path[:-1])
+        line = places.get((*path, str(one["loc"][-1]))) if one["type"] == "invalid_key" else places.get(path) or places.get(path[:-1])
         yield f"{_path(path)}{f' (line {line})' if line else ''}: {_said(one)}"
 
 
@@ -143,7 +160,14 @@ def _is_no_mapping(one: ErrorDetails) -> bool:
 
 
 def _said(one: ErrorDetails) -> str:
+    """What would be right. What was written is looked at for being nothing, and never repeated."""
+    if one["input"] is None and one["type"] != "invalid_key":
+        return "is empty; say what it is, or leave the line out"
     match one["type"]:
+        case "invalid_key":
+            return f"the key {one['loc'][-1]} is not a word; put it in quotes"
+        case "list_type":
+            return "must be a list: each entry on a line that begins with '-'"
         case "extra_forbidden":
             return _unknown(str(one["loc"][-1]), sorted(_names_at(one["loc"][:-1])))
         case "union_tag_invalid" if _is_no_mapping(one):

@@ -141,7 +141,7 @@ def _assert_said_by_the_command_line(path: Path, settings: Path | None = None) -
 
     file = (settings or path.parent) / "rotator.yaml"
     file.write_text(f"ledger: sqlite:///{path}\n")
-    result = CliRunner().invoke(main, ["audit", "verify", "--config", str(file)])
+    result = CliRunner().invoke(main, ["audit", "show", "--config", str(file)])
     assert result.exit_code == 1, result.output
     assert result.stderr.startswith("The ledger cannot be used: ")
     assert "Traceback" not in result.output

@@ -104,6 +104,13 @@ def test_whoever_cuts_the_end_off_is_found_by_what_was_noted_elsewhere() -> None
     assert head in verify(cut, head=head).broken
 
 
+@pytest.mark.parametrize("place", range(6))
+def test_a_head_that_was_noted_earlier_is_found_where_the_chain_had_it_then(place: int) -> None:
+    events = chain()
+    verdict = verify(events, head=events[place].hash)
+    assert (verdict.broken, verdict.noted, verdict.head) == ("", place + 1, events[-1].hash)
+
+
 def test_whoever_writes_the_whole_chain_anew_is_found_by_the_head() -> None:
     head = chain()[-1].hash
     anew = [seal_event(seq=1, at=NOW, event="forged", credential="chat", fields={}, previous=GENESIS)]

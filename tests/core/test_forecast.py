@@ -65,6 +65,7 @@ def steps(lines: Sequence[Forecast]) -> list[str]:
         (at_rest(), (case(B),), ["revoke", "prove_dead"]),
         (at_rest(), (case(A, Mode.CUT),), ["revoke", "prove", "publish", "prove_dead", "retire"]),
         (at_rest(), (case(A, Mode.CONTAIN),), ["revoke", "prove_dead", "switch_off_local_auth"]),
+        (at_rest(), (case(A, Mode.CONTAIN), case(B, Mode.CONTAIN)), [*2 * ["revoke"], *2 * ["prove_dead"], "switch_off_local_auth"]),
         (killed(), (revoked(A),), ["prove", "publish", "prove_dead", "retire"]),
         (due(dependents=LAGS), (), ["mint", "prove", "publish", "propagate", "propagate", "revoke", "prove_dead", "retire"]),
         (
@@ -84,6 +85,7 @@ def steps(lines: Sequence[Forecast]) -> list[str]:
         "a drain of the standby",
         "a cut",
         "contain",
+        "contain both",
         "after the kill",
         "due, with dependents",
         "a cut of a secret that was never tagged",

@@ -8,9 +8,9 @@ import pytest
 
 from rotator.core.credential import Credential, Reason, Slot
 from rotator.core.incident import Incident, State
-from rotator.core.plan import HEALS_PER_HOUR_MAX, LOOK_AGAIN, LOOK_AGAIN_IN_AN_EMERGENCY, RECHECK, RULES
+from rotator.core.plan import HEALS_PER_HOUR_MAX, KILL_LOOKS_MAX, KILL_TRIES_MAX, LOOK_AGAIN, LOOK_AGAIN_IN_AN_EMERGENCY, RECHECK, RULES
 from rotator.core.policy import Mode, Unprovable, Window
-from rotator.core.snapshot import Adoption, Memory, Order, SecretView, Snapshot
+from rotator.core.snapshot import Adoption, HeldBack, Memory, Order, SecretView, Snapshot
 from rotator.core.step import (
     Adopt,
     Do,
@@ -22,9 +22,11 @@ from rotator.core.step import (
     Quiet,
     Retire,
     Revoke,
+    Step,
     SwitchOffLocalAuth,
     Wait,
     fingerprint_of,
+    label,
     slot_of,
 )
 from tests.core.situations import (
@@ -110,8 +112,8 @@ class Row:
 ROWS = [
     # _contain
     Row(
-        when="contain and the value is killed and probed once",
-        seen=killed(memory=remember(known(A, replaced_at=NOW - SECOND, probes=1))),
+        when="contain and the value is killed and not refused everywhere for longer than a kill takes to bite",
+        seen=killed(memory=remember(known(A, replaced_at=NOW - 11 * SECOND, probes=5))),
         cases=(revoked(A, CONTAIN),),
         step="switch_off_local_auth",
         reason=COMPROMISE,
@@ -135,8 +137,8 @@ ROWS = [
         says="accept no key",
     ),
     Row(
-        when="contain and the keys cannot be listed",
-        seen=at_rest(slots=unseen("the slots")),
+        when="contain and the keys cannot be listed until a person acts",
+        seen=at_rest(slots=unseen("the slots", hopeless=True)),
         cases=(case(A, CONTAIN),),
         step="switch_off_local_auth",
         reason=COMPROMISE,
@@ -1103,7 +1105,8 @@ def test_where_local_auth_is_off_there_is_nothing_to_rotate() -> None:
 )
 def test_the_blind_revocation_under_local_auth_off_is_tried_only_where_it_can_help(changes: dict[str, Any]) -> None:
     off = at_rest(account=account(local_auth=False), slots=unseen("the slots"))
-    assert isinstance(decide(off, replace(case(A), **changes)), Quiet)
+    decision = decide(off, replace(case(A), **changes))
+    assert not isinstance(decision, Do) or isinstance(decision.step, ProveDead)
 
 
 # --- windows, cadence, orders -----------------------------------------------------------------------------------------------
@@ -1311,9 +1314,87 @@ def test_a_revocation_that_fails_in_an_emergency_does_not_hold_up_the_replacemen
 
 def test_contain_switches_off_once_and_reads_it_back() -> None:
     off = at_rest(account=account(local_auth=False), slots=unseen("the slots"))
-    assert isinstance(decide(off, revoked(A, CONTAIN)), Quiet)
+    assert not isinstance(_step(decide(off, revoked(A, CONTAIN))), SwitchOffLocalAuth)
     done = killed(memory=remember(known(A, replaced_at=NOW - SECOND, probes=1)))
     assert not isinstance(_step(decide(done, revoked(A, CONTAIN, contained_at=NOW))), SwitchOffLocalAuth)
+
+
+def _tried(*steps: Step, tries: int = 1, lasts: timedelta = SECOND, hopeless: bool = False, **changes: Any) -> Snapshot:
+    """The steps failed a moment ago, `tries` times in a row."""
+    held = HeldBack(until=NOW + lasts, because="the service answered 500", failed=True, tries=tries, hopeless=hopeless)
+    return at_rest(memory=remember(held_back={label(step): held for step in steps}), **changes)
+
+
+KILL1, KILL2 = Revoke(slot=KEY1, fingerprint=A), Revoke(slot=KEY2, fingerprint=B)
+
+
+def test_contain_tries_a_kill_again_before_the_switch_would_make_it_impossible() -> None:
+    for tries in range(1, KILL_TRIES_MAX):
+        decision = decide(_tried(KILL1, tries=tries), case(A, CONTAIN))
+        assert isinstance(decision, Wait)
+        assert (decision.until, decision.failed, decision.phase) == (NOW + SECOND, True, "revoking")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [_tried(KILL1, tries=KILL_TRIES_MAX), _tried(KILL1, hopeless=True), _tried(KILL1, lasts=HOUR)],
+    ids=["often enough", "a person has to act first", "throttled past the deadline"],
+)
+def test_contain_does_not_wait_for_a_kill_that_will_not_come(seen: Snapshot) -> None:
+    assert isinstance(_step(decide(seen, case(A, CONTAIN))), SwitchOffLocalAuth)
+
+
+def test_contain_looks_a_few_times_for_the_slots_before_it_switches_without_a_kill() -> None:
+    blind = at_rest(slots=unseen("the slots"))
+    assert isinstance(decide(blind, case(A, CONTAIN)), Wait)
+    often = replace(blind, memory=remember(blind_looks=KILL_LOOKS_MAX))
+    assert isinstance(_step(decide(often, case(A, CONTAIN))), SwitchOffLocalAuth)
+
+
+def test_of_two_values_to_contain_each_is_killed_and_a_kill_that_failed_holds_up_no_other() -> None:
+    both = (case(A, CONTAIN), case(B, CONTAIN))
+    assert _step(decide(at_rest(), *both)) == KILL1
+    assert _step(decide(_tried(KILL1), *both)) == KILL2
+    half = at_rest(slots={KEY1: C, KEY2: B}, memory=remember(known(A, replaced_at=NOW - SECOND)))
+    assert _step(decide(half, revoked(A, CONTAIN), case(B, CONTAIN))) == KILL2
+
+
+def test_of_two_killed_values_each_is_probed_before_the_switch() -> None:
+    dead, gone = known(A, replaced_at=NOW - SECOND, probes=1, dead_at=NOW), known(B, replaced_at=NOW - SECOND)
+    seen = at_rest(slots={KEY1: C, KEY2: D}, memory=remember(dead, gone))
+    step = _step(decide(seen, case(A, CONTAIN, state=State.DEAD), revoked(B, CONTAIN)))
+    assert isinstance(step, ProveDead)
+    assert step.fingerprint == B
+
+
+def test_contain_waits_a_moment_for_a_proof_that_the_switch_would_make_impossible() -> None:
+    again = NOW + SECOND
+    seen = killed(memory=remember(known(A, replaced_at=NOW - SECOND, probes=1, probe_again_at=again)))
+    decision = decide(seen, revoked(A, CONTAIN))
+    assert isinstance(decision, Wait)
+    assert (decision.until, decision.phase) == (again, "proving_dead")
+
+
+OFF = at_rest(account=account(local_auth=False), slots=unseen("the slots"))
+
+
+def test_a_leaked_value_that_was_never_killed_is_not_quiet_behind_the_switch_and_the_remedy_is_said() -> None:
+    decision = decide(OFF, case(A, CONTAIN, slot=KEY1, contained_at=NOW, regenerate_refused=True))
+    assert isinstance(decision, Wait)
+    assert (decision.tell, decision.failed) == (True, True)
+    assert "key1 still holds" in decision.because
+    assert "rotator revoke chat --slot key1 --mode cut" in decision.because
+
+
+def test_a_killed_value_is_asked_about_behind_the_switch_and_a_refusal_there_proves_nothing() -> None:
+    step = _step(decide(OFF, revoked(A, CONTAIN, contained_at=NOW)))
+    assert isinstance(step, ProveDead)
+    told = remember(known(A, replaced_at=NOW - SECOND, probes=2, seen="host: 403", probe_again_at=NOW + SECOND))
+    decision = decide(replace(OFF, memory=told), revoked(A, CONTAIN, contained_at=NOW))
+    assert isinstance(decision, Wait)
+    assert decision.tell
+    assert "host: 403" in decision.because
+    assert "rotator revoke chat" in decision.because
 
 
 def test_a_value_that_is_leaked_and_replaced_is_proven_before_it_is_retired() -> None:

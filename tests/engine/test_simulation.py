@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from rotator.core.faults import LeaseLost
-from rotator.core.plan import RECHECK
+from rotator.core.plan import OFF, RECHECK
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.step import Quiet, Wait
 from rotator.engine.ports import HeldBy, World
@@ -125,7 +125,8 @@ class _Simulation:
         if last is None or not at_rest:
             return False
         refused = isinstance(last.decision, Wait) and last.decision.phase == "unprovable" and not self.world.provable
-        return isinstance(last.decision, Quiet) or refused
+        switched_off = isinstance(last.decision, Wait) and last.decision.phase == OFF and not self.world.local_auth
+        return isinstance(last.decision, Quiet) or refused or switched_off
 
     def _help(self) -> None:
         """The operator does what a decision asks of a person."""
