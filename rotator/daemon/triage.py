@@ -27,7 +27,7 @@ JUDGED_AT_ONCE = 100
 POLL = timedelta(seconds=2)
 FETCHED_FOR = timedelta(days=2)
 """How long a sender is asked for a value before a person is to look."""
-CLOSES_MAX, HOPELESS_CLOSES_MAX = 60, 5
+CLOSES_MAX, HOPELESS_CLOSES_MAX = 60, 4
 LOOKS_MAX = 12
 LOOKED_FOR_AGAIN = timedelta(seconds=5)
 

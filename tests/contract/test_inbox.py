@@ -217,3 +217,97 @@ async def test_old_deliveries_are_forgotten(ledger: Ledger) -> None:
     assert await ledger.inbox.prune(timedelta(days=7)) == 0
     await asyncio.sleep(0.01)
     assert await ledger.inbox.prune(timedelta(0)) == 2
+
+
+async def test_a_loud_source_keeps_no_other_waiting(ledger: Ledger) -> None:
+    await take(ledger, *(arrival(number) for number in range(20)))
+    quiet = replace(leak(99), source="gitguardian")
+    await take(ledger, Arrival(source="gitguardian", identities=("q",), reports=(quiet,)))
+    claimed = await ledger.inbox.claim_due(4)
+    assert sorted(report.source for report in claimed) == ["gitguardian", *["github"] * 4]
+    assert len(await ledger.inbox.claim_due(4, in_hand={"github": 3, "gitguardian": 1})) == 1
+
+
+async def test_what_was_dropped_is_let_go_and_comes_back(ledger: Ledger, url: str) -> None:
+    await take(ledger, arrival(1))
+    (one,) = await ledger.inbox.claim_due(9)
+    await ledger.inbox.let_go([one.id])
+    assert await ledger.inbox.claim_due(9) == [], "in a while"
+    ask(url, "UPDATE reports SET due_at = 0")
+    assert [report.id for report in await ledger.inbox.claim_due(9)] == [one.id]
+
+
+async def test_what_another_worker_has_in_hand_is_left_to_it(ledger: Ledger, url: str) -> None:
+    await known(ledger)
+    await take(ledger, arrival(1, leak(1, OTHER)))
+    (one,) = await ledger.inbox.claim_due(9)
+    ask(url, "UPDATE reports SET owner = 'another'")
+    (judged,) = await ledger.inbox.judge_again([Asked(report=one, clues=leak(1).clues)], bench_of, **BOUNDS)
+    await ledger.inbox.give_back(one, after=timedelta(0), told="late")
+    assert judged == one
+    assert await ledger.cases.of(NAME) == []
+    assert ask(url, "SELECT owner FROM reports") == [{"owner": "another"}]
+
+
+async def test_many_are_judged_at_once_and_each_ends_in_its_own_way(ledger: Ledger, url: str) -> None:
+    await take(ledger, *(arrival(number, leak(number, Sealed(f"value {number}"))) for number in range(3)))
+    await known(ledger)
+    first, second, third = sorted(await ledger.inbox.claim_due(9), key=lambda report: report.id)
+    asked = [
+        Asked(report=first, clues=leak(0).clues),
+        Asked(report=second, clues=second.clues, final="nobody's"),
+        Asked(report=third, clues=third.clues, again=timedelta(hours=1), told="the fleet is asked"),
+    ]
+    judged = await ledger.inbox.judge_again(asked, bench_of, **BOUNDS)
+    assert [one.verdict for one in judged] == [Verdict.COMPROMISED, Verdict.NOT_OURS, Verdict.WAITING]
+    rows = ask(url, "SELECT verdict, because, owner, attempts FROM reports ORDER BY id")
+    assert [(row["verdict"], row["owner"], row["attempts"]) for row in rows] == [
+        ("compromised", None, 0),
+        ("not_ours", None, 0),
+        ("waiting", None, 1),
+    ]
+    assert [row["because"] for row in rows[1:]] == ["nobody's", "the fleet is asked"]
+
+
+async def test_an_event_is_taken_once_whatever_batch_it_comes_in(ledger: Ledger) -> None:
+    def batch(name: str, *numbers: int) -> Arrival:
+        return Arrival(source="github", identities=(name,), reports=tuple(leak(number) for number in numbers), by_event=True)
+
+    first, second, third = await take(ledger, batch("a", 1, 2), batch("b", 2, 3), batch("c", 3, 1))
+    assert [report.id for report in (*first.reports, *second.reports)] == ["rep-1", "rep-2", "rep-3"]
+    assert third == Receipt(seen_before=True)
+
+
+async def test_of_an_alert_that_was_told_of_twice_its_last_report_says_how_it_stands(ledger: Ledger, url: str) -> None:
+    await known(ledger)
+    await take(ledger, arrival(1), arrival(2, leak(2, source_id="o/r#1")))
+    closed = Report(id="rep-9", source="github", source_id="o/r#1", matter=Matter.CLOSED, reported_at=_now[0] + timedelta(seconds=1))
+    await take(ledger, arrival(9, closed))
+    ask(url, "UPDATE reports SET closing = 'due', due_at = 0 WHERE matter = 'leak'")
+    report, _ = await ledger.inbox.claim_due(9)
+    await ledger.inbox.closed(report, "done", "resolved as revoked")
+    standing = (await ledger.inbox.known("github", ["o/r#1", "o/r#2"]))["o/r#1"]
+    assert standing.closing == "done"
+    assert standing.closed_at is not None
+    assert len(ask(url, "SELECT 1 FROM audit WHERE event = 'report.closed'")) == 1, "closed once, for all of its reports"
+
+
+async def test_reports_of_which_nothing_came_are_forgotten_and_those_of_a_case_are_kept(ledger: Ledger, url: str) -> None:
+    await known(ledger)
+    nothing = Report(id="rep-5", source="github", source_id="o/r#5", matter=Matter.CLOSED, reported_at=_now[0])
+    await take(ledger, arrival(1), arrival(5, nothing))
+    ask(url, "UPDATE reports SET reported_at = reported_at - 100000000000")
+    await ledger.inbox.prune(timedelta(days=7), history=timedelta(days=90))
+    assert [row["id"] for row in ask(url, "SELECT id FROM reports")] == ["rep-1"]
+
+
+async def test_a_suspicion_is_acted_on_once_however_often_it_is_told(ledger: Ledger) -> None:
+    await known(ledger)
+    lease = await claimed(ledger)
+    await ledger.journal.remember(lease, [KeyMemory(fingerprint=LEAKED.fingerprint, published_at=_now[0], version="v1")])
+    word = Report(id="rep-1", source="defender", source_id="a", matter=Matter.SUSPICION, reported_at=_now[0], account=ACCOUNT)
+    one = Arrival(source="defender", identities=("1",), reports=(word,))
+    again = Arrival(source="defender", identities=("2",), reports=(replace(word, id="rep-2"),))
+    (first,), (second,) = await take(ledger, one), await take(ledger, again)
+    assert first.reports[0].verdict is Verdict.HELD
+    assert (second.reports[0].verdict, second.reports[0].because) == (Verdict.NOTED, "more of a suspicion that was acted on already")

@@ -50,9 +50,9 @@ def open_street(azure: Sandbox, fleet: list[dict[str, str]], tmp_path: Path) -> 
 
 
 @pytest_asyncio.fixture
-async def street(open_street: Open, url: str) -> AsyncIterator[Street]:
+async def street(open_street: Open, sqlite: str) -> AsyncIterator[Street]:
     """A daemon that lives."""
-    async with open_street(url) as made:
+    async with open_street(sqlite) as made:
         yield made
 
 
