@@ -280,7 +280,7 @@ def test_good_settings_are_called_good_and_the_next_command_is_named(rotator: Ru
     assert "good, 1 credential." in done.stdout
     assert f"rotator plan --config {written}" in done.stdout
     told = json.loads(rotator("config", "check", "--output", "json").stdout)
-    assert told == {"valid": True, "credentials": 1, "file": "rotator.yaml"}
+    assert told == {"valid": True, "credentials": 1, "discover": 0, "file": "rotator.yaml"}
 
 
 def test_the_settings_are_found_by_the_environment_too(rotator: Run, written: Path, tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ async def _credential(credential: Credential, round_: Round) -> tuple[list[Findi
         hinders=tuple(hinders),
         took=took,
         keyless=isinstance(snapshot.account, AccountView) and not snapshot.account.local_auth,
+        provable=not probed,
     )
     return [*_joined(of_account, probed), *of_vault, *of_dependents], reading
 

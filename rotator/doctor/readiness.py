@@ -43,13 +43,14 @@ class Reading:
     hinders: tuple[str, ...] = ()
     took: Mapping[str, timedelta] = field(default_factory=dict)
     keyless: bool = False
+    provable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
     """`killed_in` by the mode of its policy, `cut_in` if a person says cut; both None where it could not be done at all.
 
-    `proven_in` is what the proof takes after that. `guessed` are the steps that no history tells of.
+    `proven_in` is what the proof takes after that, None where no endpoint can be asked from here. `guessed`: steps without any history.
     """
 
     name: str
@@ -79,7 +80,7 @@ def judged(one: Reading, history: Mapping[str, Sequence[timedelta]]) -> Readines
         mode=one.mode,
         killed_in=_run(steps, one, history) if able and not because else None,
         cut_in=_run(RUNS[Mode.CUT], one, history) if able else None,
-        proven_in=_step("prove_dead", one, history) if able else None,
+        proven_in=_step("prove_dead", one, history) if able and one.provable else None,
         guessed=tuple(step for step in (*steps, "prove_dead") if not history.get(step)),
     )
 

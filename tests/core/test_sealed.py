@@ -27,6 +27,9 @@ from rotator.core.sealed import Sealed, alive, fingerprint
 ROTATOR = Path(rotator.__file__).parent
 
 REVEALED = {
+    "doctor/alerts.py": 2,  # the Authorization headers of GitHub's and GitGuardian's APIs, to try a token
+    "doctor/notify.py": 1,  # an address to tell people at, to learn its host
+    "survey/holders.py": 1,  # a vault's text, for the keys inside it, sealed again
     "alerts/authentic.py": 3,  # the key of an HMAC; the secret of a header, to compare it; its decoded form
     "alerts/github_api.py": 1,  # the Authorization header
     "alerts/gitguardian_api.py": 1,  # the Authorization header
