@@ -163,7 +163,7 @@ def _alerts(directory: Path, azure: Any) -> dict[str, Any]:
 def _say(settings: Path, azure: Any, accounts: int) -> None:
     click.echo(f"A loopback Azure with {accounts} accounts (seed {azure.seed}). Its truth and its faults: {azure.control_url}")
     click.echo("In another terminal:")
-    for line in ("status", "plan", "rotate chat-prod --now", "revoke chat-prod --mode cut"):
+    for line in ("discover", "doctor", "status", "plan", "rotate chat-prod --now", "revoke chat-prod --mode cut"):
         click.echo(f"  ROTATOR_CONFIG={settings} rotator {line}")
     click.echo("Ctrl-C stops it and forgets everything.")
 

@@ -219,3 +219,15 @@ def test_what_steps_took_before_is_what_readiness_goes_by(estate: Estate) -> Non
 
 def test_a_name_that_is_none_is_said(estate: Estate) -> None:
     assert estate.run("doctor", "chat-prd").exit_code == 4
+
+
+def test_a_policy_that_would_kill_every_key_is_found_also_inside_an_initiative(estate: Estate) -> None:
+    azure = estate.azure
+    built_in = "/providers/Microsoft.Authorization/policyDefinitions/14de9e63-1b31-492e-a5a3-c3f7fd57f555"
+    initiative = "/providers/Microsoft.Authorization/policySetDefinitions/baseline"
+    azure.add_initiative(initiative, [{"policyDefinitionId": built_in, "parameters": {}}])
+    azure.assign_policy("baseline", initiative, f"/subscriptions/{azure.subscription}/resourceGroups/rg-ai")
+    (one,) = troubles(estate, "chat-prod")
+    assert (one["severity"], one["subject"]) == ("warning", "account")
+    assert "switches local auth off" in one["said"]
+    assert one["mend"].startswith("az policy exemption create ")
