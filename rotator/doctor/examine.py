@@ -11,7 +11,7 @@ from rotator.core.credential import Credential, Slot
 from rotator.core.faults import Fault
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import AccountView, SecretView, Snapshot, Unseen
-from rotator.doctor import accounts, alerts, clock, dependents, identity, ledger, notify, policies, vaults
+from rotator.doctor import accounts, alerts, clock, dependents, identity, ledger, notify, policies, scopes, vaults
 from rotator.doctor.findings import About, Finding, Severity, Subject, ordered, worst
 from rotator.doctor.readiness import Reading
 from rotator.doctor.round import Round, Stopwatch
@@ -75,8 +75,9 @@ async def _each(house: House, credentials: Sequence[Credential], who: str, told:
                 done += 1
                 told("credentials", done, len(credentials))
 
+    of_scopes = await _within(Subject.ACCOUNT, scopes.check(round_))
     each = await asyncio.gather(*(one(credential) for credential in credentials))
-    return [finding for some, _ in each for finding in some], [reading for _, reading in each]
+    return [*of_scopes, *(finding for some, _ in each for finding in some)], [reading for _, reading in each]
 
 
 async def _within(subject: Subject, check: Awaitable[list[Finding]]) -> list[Finding]:

@@ -231,3 +231,23 @@ def test_a_policy_that_would_kill_every_key_is_found_also_inside_an_initiative(e
     assert (one["severity"], one["subject"]) == ("warning", "account")
     assert "switches local auth off" in one["said"]
     assert one["mend"].startswith("az policy exemption create ")
+
+
+def test_a_scope_that_cannot_be_looked_into_and_one_who_is_refused_are_said(estate: Estate) -> None:
+    azure = estate.azure
+    azure.add_account("twin", group="rg-1")
+    azure.add_account("twin-2", group="rg-1")
+    scope = {
+        "subscription": azure.subscription,
+        "name": "{group}-{account}",
+        "secret": f"{azure.vault_url('kv-1')}/secrets/{{account}}-key",
+    }
+    clash = {**scope, "secret": f"{azure.vault_url('kv-1')}/secrets/chat-prod-{{account}}"}
+    elsewhere = {**scope, "subscription": "11111111-2222-4333-8444-555555555555"}
+    change(estate, lambda document: document.update(discover=[clash, elsewhere]))
+    azure.set_secret("kv-1", "chat-prod-twin", "x")
+    change(estate, lambda document: document["credentials"][0].update(secret=f"{azure.vault_url('kv-1')}/secrets/chat-prod-twin"))
+    found = [one for one in troubles(estate) if one["name"].startswith("discover")]
+    assert [(one["name"], one["severity"]) for one in found] == [("discover[1]", "error"), ("discover", "warning")]
+    assert "Rotator: survey" in found[0]["mend"]
+    assert "twin" in found[1]["said"]
