@@ -1,7 +1,8 @@
 """Could a credential's key be revoked right now, and in how many seconds? Judged from what a look found and how long things took. Pure.
 
 What took time before counts more than a guess: each step is as long as its median in the ledger, or else as long as the dry calls that are
-like it. The time that Azure's gateways take to forget a key is in the history of `prove_dead`, and in no guess.
+like it, waits for Azure's budget among it (an emergency waits for less). The time that Azure's gateways take to forget a key is in the
+history of `prove_dead`, and in no guess.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,7 @@
 """`rotator doctor` against the sandbox: an estate that works is called well, and each thing that is broken is found and mended."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,19 @@ def test_a_scope_that_cannot_be_looked_into_and_one_who_is_refused_are_said(esta
     assert [(one["name"], one["severity"]) for one in found] == [("discover[1]", "error"), ("discover", "warning")]
     assert "Rotator: survey" in found[0]["mend"]
     assert "twin" in found[1]["said"]
+
+
+def test_who_is_told_is_reached_for_and_nothing_is_sent(estate: Estate) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_server(("127.0.0.1", 0)) as closed:
+        open_port, shut_port = listening.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+        addresses = {"good": f"json://127.0.0.1:{open_port}/x", "away": f"json://127.0.0.1:{shut_port}/x", "odd": "no-such-service://x"}
+        for name, address in addresses.items():
+            (estate.directory / name).write_text(address, encoding="utf-8")
+        change(estate, lambda document: document.update(notify={"urls": [f"file:{estate.directory / name}" for name in addresses]}))
+        found = {one["name"]: one["severity"] for one in findings(estate, code=1) if one["subject"] == "notifier"}
+        assert found == {"notify.urls[0]": "ok", "notify.urls[1]": "warning", "notify.urls[2]": "error"}
+        listening.settimeout(5)
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.recv(1) == b""
