@@ -207,12 +207,12 @@ async def test_the_daemon_sees_who_comes_and_who_goes(estate: Estate, tmp_path: 
     assert events.count("account_vanished") == 1
 
 
-def file(estate: Estate, account: Any, state: State) -> None:
-    """A case of the discovered credential `one`, as it lies in the ledger."""
+def file(estate: Estate, account: Any, state: State, credential: str = "one") -> None:
+    """A case of a discovered credential, as it lies in the ledger."""
     now = datetime.now(UTC)
     case = Incident(
         id="inc-1",
-        credential="one",
+        credential=credential,
         account=account.id,
         fingerprint=fingerprint(account.keys["key1"]),
         slot=Slot.KEY1,
@@ -245,6 +245,22 @@ def test_one_that_vanishes_while_a_case_is_open_stays_in_care(estate: Estate, st
         (row,) = json.loads(done.stdout)
         assert (row["name"], row["secret"].rsplit("/", 1)[1]) == ("one", "one-key")
         assert "is gone; kept in care for inc-1" in done.stderr
+
+
+def test_a_namesake_does_not_take_the_place_of_one_whose_case_is_open(estate: Estate) -> None:
+    azure = estate.azure
+    scope(estate, resource_group="rg-new", name="x-{account}", secret=f"{azure.vault_url('kv-2')}/secrets/a-{{account}}")
+    account = azure.add_account("one", group="rg-new")
+    second = {"subscription": azure.subscription, "resource_group": "x", "secret": f"{azure.vault_url('kv-2')}/secrets/b-{{account}}"}
+    change(estate, lambda document: document["discover"].append({**second, "name": "{account}"}))
+    assert estate.run("status").exit_code == 0
+    file(estate, account, State.OPEN, credential="x-one")
+    azure.change_account("one", deleted=True)
+    azure.add_account("x-one", group="x")
+    done = estate.run("status", "--output", "json")
+    (row,) = json.loads(done.stdout)
+    assert (row["name"], row["account"]) == ("x-one", account.id)
+    assert "x-one is another account's name while inc-1 is open" in done.stderr
 
 
 async def test_a_scope_that_cannot_be_seen_hides_nobody(estate: Estate, tmp_path: Path) -> None:
