@@ -111,7 +111,11 @@ def test_the_version_is_said(rotator: Run) -> None:
     assert re.search(r"\d+\.\d+", rotator("--version").stdout)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["config", "check"], ["config", "schema"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["config", "check"], ["config", "schema"], ["discover", "--help"], ["doctor", "--help"]],
+    ids=" ".join,
+)
 def test_a_command_that_needs_no_azure_imports_none(written: Path, arguments: list[str]) -> None:
     program = (
         "import sys\nfrom rotator.cli import main\n"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WRITES_PER_S, BURST = 10, 200
 """What Resource Manager grants of writes, which a look at keys counts as."""
+NAMES_MAX = 12
 
 
 @click.command("discover", short_help="Every account there is, and settings to commit.")
@@ -231,14 +232,18 @@ def _print_posture(survey: Survey) -> None:
         "network open": "reached from anywhere: rules or a private endpoint would narrow it",
         "network restricted": "reached from named networks",
     }
-    rows = [
-        (word.replace("_", " "), str(len(groups[word])), what, ", ".join(groups[word])) for word, what in said.items() if word in groups
-    ]
+    rows = [(word.replace("_", " "), str(len(groups[word])), what, _few(groups[word])) for word, what in said.items() if word in groups]
     print_table("posture", ("what", "accounts", "which means", "names"), rows, empty="no account that this identity can see")
     click.echo("Ages of keys (at least so old, where no rotation is known):")
     for line in bars(histogram(survey)):
         click.echo(f"  {line}")
     _print_unseen(survey)
+
+
+def _few(names: list[str]) -> str:
+    """All of them are in the JSON."""
+    more = len(names) - NAMES_MAX
+    return ", ".join(names[:NAMES_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _print_unseen(survey: Survey) -> None:

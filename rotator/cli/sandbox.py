@@ -203,7 +203,7 @@ def _say(settings: Path, azure: Any, accounts: int) -> None:
     click.echo(f"A loopback Azure with {accounts} accounts (seed {azure.seed}). Its truth and its faults: {azure.control_url}")
     click.echo("In another terminal:")
     click.echo(f"  export ROTATOR_CONFIG={shlex.quote(str(settings))}")
-    for line in ("status", "plan", "rotate chat-prod --now", "revoke chat-prod --mode cut"):
+    for line in ("discover", "doctor", "status", "plan", "rotate chat-prod --now", "revoke chat-prod --mode cut"):
         click.echo(f"  {_program()} {line}")
     click.echo("Ctrl-C stops it and forgets everything.")
 

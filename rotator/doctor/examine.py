@@ -11,7 +11,7 @@ from rotator.core.credential import Credential, Slot
 from rotator.core.faults import Fault
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import AccountView, SecretView, Snapshot, Unseen
-from rotator.doctor import accounts, alerts, clock, dependents, identity, ledger, notify, vaults
+from rotator.doctor import accounts, alerts, clock, dependents, identity, ledger, notify, policies, scopes, vaults
 from rotator.doctor.findings import About, Finding, Severity, Subject, ordered, worst
 from rotator.doctor.readiness import Reading
 from rotator.doctor.round import Round, Stopwatch
@@ -75,8 +75,9 @@ async def _each(house: House, credentials: Sequence[Credential], who: str, told:
                 done += 1
                 told("credentials", done, len(credentials))
 
+    of_scopes = await _within(Subject.ACCOUNT, scopes.check(round_))
     each = await asyncio.gather(*(one(credential) for credential in credentials))
-    return [finding for some, _ in each for finding in some], [reading for _, reading in each]
+    return [*of_scopes, *(finding for some, _ in each for finding in some)], [reading for _, reading in each]
 
 
 async def _within(subject: Subject, check: Awaitable[list[Finding]]) -> list[Finding]:
@@ -107,6 +108,8 @@ async def _credential(credential: Credential, round_: Round) -> tuple[list[Findi
     of_account, forbids = await accounts.check(credential, snapshot, round_)
     of_vault, hinders = await vaults.check(credential, snapshot, round_)
     of_dependents = await dependents.check(credential, snapshot, round_)
+    vault = round_.vaults.get(credential.secret.vault.lower())
+    ruled = policies.check(credential, vault.id if vault else "", await round_.policies(credential.account.split("/")[2]))
     probed = await accounts.probe(credential, snapshot.account, _live(look), Stopwatch(world.data_plane, took))
     reading = Reading(
         name=credential.name,
@@ -116,8 +119,9 @@ async def _credential(credential: Credential, round_: Round) -> tuple[list[Findi
         hinders=tuple(hinders),
         took=took,
         keyless=isinstance(snapshot.account, AccountView) and not snapshot.account.local_auth,
+        provable=not probed,
     )
-    return [*_joined(of_account, probed), *of_vault, *of_dependents], reading
+    return [*_joined(of_account, probed), *of_vault, *of_dependents, *ruled], reading
 
 
 def _joined(found: list[Finding], probed: list[Finding]) -> list[Finding]:

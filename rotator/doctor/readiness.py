@@ -1,7 +1,8 @@
 """Could a credential's key be revoked right now, and in how many seconds? Judged from what a look found and how long things took. Pure.
 
 What took time before counts more than a guess: each step is as long as its median in the ledger, or else as long as the dry calls that are
-like it. The time that Azure's gateways take to forget a key is in the history of `prove_dead`, and in no guess.
+like it, waits for Azure's budget among it (an emergency waits for less). The time that Azure's gateways take to forget a key is in the
+history of `prove_dead`, and in no guess.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,13 +44,14 @@ class Reading:
     hinders: tuple[str, ...] = ()
     took: Mapping[str, timedelta] = field(default_factory=dict)
     keyless: bool = False
+    provable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
     """`killed_in` by the mode of its policy, `cut_in` if a person says cut; both None where it could not be done at all.
 
-    `proven_in` is what the proof takes after that. `guessed` are the steps that no history tells of.
+    `proven_in` is what the proof takes after that, None where no endpoint can be asked from here. `guessed`: steps without any history.
     """
 
     name: str
@@ -79,7 +81,7 @@ def judged(one: Reading, history: Mapping[str, Sequence[timedelta]]) -> Readines
         mode=one.mode,
         killed_in=_run(steps, one, history) if able and not because else None,
         cut_in=_run(RUNS[Mode.CUT], one, history) if able else None,
-        proven_in=_step("prove_dead", one, history) if able else None,
+        proven_in=_step("prove_dead", one, history) if able and one.provable else None,
         guessed=tuple(step for step in (*steps, "prove_dead") if not history.get(step)),
     )
 

@@ -12,11 +12,14 @@ from rotator.azure.arm import ResourceManager
 from rotator.core.faults import Fault
 from rotator.core.snapshot import Unseen
 from rotator.doctor.allowed import Allowance, allowances_of
+from rotator.doctor.policies import Assigned, assigned_of, sets_of
 from rotator.survey.accounts import unseen
 from rotator.survey.estate import VaultPlace
 from rotator.wiring import House
 
-PERMISSIONS_API, LOCKS_API = "2022-04-01", "2020-05-01"
+PERMISSIONS_API, LOCKS_API, POLICIES_API, SETS_API = "2022-04-01", "2020-05-01", "2022-06-01", "2021-06-01"
+SETS_MAX = 50
+_POLICIES = "/providers/Microsoft.Authorization/policyAssignments"
 _LOCKS = "/providers/Microsoft.Authorization/locks"
 
 T = TypeVar("T")
@@ -53,6 +56,10 @@ class Round:
         """Every lock in a subscription."""
         return await self._once("locks", subscription, self._locks)
 
+    async def policies(self, subscription: str) -> tuple[Assigned, ...] | Unseen:
+        """Every known policy that is assigned in a subscription, or above it."""
+        return await self._once("policies", subscription, self._policies)
+
     async def _once(self, what: str, scope: str, ask: Callable[[str], Awaitable[T]]) -> T:
         key = (what, scope.lower())
         if key not in self._asked:
@@ -76,6 +83,25 @@ class Round:
         except Fault as fault:
             return unseen(what, fault)
         return tuple(_lock(row) for row in rows)
+
+    async def _policies(self, subscription: str) -> tuple[Assigned, ...] | Unseen:
+        """An initiative that cannot be opened is passed over."""
+        what = f"the policies of subscription {subscription}"
+        try:
+            with faults(what, needs="Microsoft.Authorization/policyAssignments/read"):
+                rows = await self.arm.rows(f"/subscriptions/{subscription}{_POLICIES}", POLICIES_API)
+        except Fault as fault:
+            return unseen(what, fault)
+        wanted = sorted(sets_of(rows))[:SETS_MAX]
+        opened = await asyncio.gather(*(self._set(one) for one in wanted))
+        return assigned_of(rows, dict(zip(wanted, opened, strict=True)))
+
+    async def _set(self, definition: str) -> dict[str, Any]:
+        try:
+            with faults("an initiative", needs="Microsoft.Authorization/policySetDefinitions/read"):
+                return await self.arm.call("GET", definition, SETS_API)
+        except Fault:
+            return {}
 
 
 def _lock(row: Mapping[str, Any]) -> LockFound:

@@ -94,6 +94,8 @@ OTHER_OPERATIONS = (
     "ListVaults",
     "ListLocks",
     "ListPermissions",
+    "ListPolicies",
+    "GetInitiative",
     "ListActivity",
     "GetUser",
 )

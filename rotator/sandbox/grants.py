@@ -20,6 +20,7 @@ ACTIONS = {
     "RegenerateKey": f"{_ACCOUNTS}/regenerateKey/action",
     "ListLocks": "Microsoft.Authorization/locks/read",
     "ListPermissions": "Microsoft.Authorization/permissions/read",
+    "ListPolicies": "Microsoft.Authorization/policyAssignments/read",
     "ListActivity": "Microsoft.Insights/eventtypes/values/read",
 }
 DATA_ACTIONS = {

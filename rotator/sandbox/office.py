@@ -7,6 +7,7 @@ from rotator.sandbox.overview import vault_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from rotator.sandbox.state import State
 
@@ -41,6 +42,15 @@ class Office:
     def lock(self, scope: str, level: str = "ReadOnly") -> None:
         """On a group or a subscription; a single account has a knob."""
         self.state.locks.append((scope, level))
+
+    def assign_policy(self, name: str, definition: str, scope: str, **about: "Any") -> None:
+        """`about` is what else its properties say: parameters, notScopes, enforcementMode. It is shown, and does nothing."""
+        properties = {"displayName": name, "policyDefinitionId": definition, "scope": scope, "enforcementMode": "Default", **about}
+        id_ = f"{scope}/providers/Microsoft.Authorization/policyAssignments/{name}"
+        self.state.policies.append({"id": id_, "name": name, "properties": properties})
+
+    def add_initiative(self, definition: str, members: "Sequence[dict[str, Any]]") -> None:
+        self.state.initiatives[definition.lower()] = {"id": definition, "properties": {"policyDefinitions": list(members)}}
 
     def deny_graph(self, denied: bool = True) -> None:
         self.state.graph_denied = denied

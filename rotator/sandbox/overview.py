@@ -2,7 +2,7 @@
 
 Promises: each list shows what the caller may read and no more; small pages. Resource Graph understands the few words of its language that
 an inventory needs (`where type =~`, `where type in~`, `project`, `order by id asc`), and may be denied as a whole. Never: the other
-tables, policies; the activity log knows what happened to keys and nothing else, and never which of the two it was.
+tables; what a policy would do; the activity log knows what happened to keys and nothing else, and never which of the two it was.
 """
 
 import base64
@@ -37,6 +37,8 @@ class Overview:
             Route(
                 "GET", r"(?P<scope>/subscriptions/.+)/providers/Microsoft\.Authorization/permissions", "ListPermissions", self.permissions
             ),
+            Route("GET", rf"{_SUBSCRIPTION}/providers/Microsoft\.Authorization/policyAssignments", "ListPolicies", self.policies),
+            Route("GET", r"(?P<set>/.*providers/Microsoft\.Authorization/policySetDefinitions/[^/]+)", "GetInitiative", self.initiative),
         )
 
     def graph(self, call: Call) -> Answer:
@@ -69,6 +71,19 @@ class Overview:
 
     def permissions(self, call: Call) -> Answer:
         return self._page(call, [grant.shown() for grant in self._state.grants.at(call.names["scope"])])
+
+    def policies(self, call: Call) -> Answer:
+        """All that are assigned in a subscription or above it."""
+        mine = f"/subscriptions/{call.names['subscription']}".lower()
+        above = "/providers/microsoft.management/"
+        scopes = [(str(row["properties"]["scope"]).lower(), row) for row in self._state.policies]
+        return self._page(call, [row for scope, row in scopes if scope.startswith((mine, above))])
+
+    def initiative(self, call: Call) -> Answer:
+        found = self._state.initiatives.get(call.names["set"].lower())
+        if found is None:
+            raise Refused(404, "PolicySetDefinitionNotFound", "The policy set definition could not be found.")
+        return Answer(body=found)
 
     def activity(self, call: Call) -> Answer:
         since = _SINCE.search(call.query.get("$filter", ""))

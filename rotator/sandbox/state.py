@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid5
 
 from rotator.sandbox.accounts import Account
@@ -119,6 +119,9 @@ class State:
         self.grants = Grants()
         self.locks: list[tuple[str, str]] = []
         self.graph_denied = False
+        # Policy assignments and initiatives, as the API shows them.
+        self.policies: list[dict[str, Any]] = []
+        self.initiatives: dict[str, dict[str, Any]] = {}
         self.moved = timedelta(0)
         self._connections = 0
 

@@ -3,7 +3,7 @@
 From there it is remembered: an account that vanishes while a case of it is open, or whose scope cannot be seen just now, stays in care.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from rotator.azure import Azure
 from rotator.azure.arm import ResourceManager
@@ -30,12 +30,27 @@ async def roster(settings: Settings, azure: Azure, ledger: Ledger, watch: Watch)
     found = assigned(settings, lists, {one.name: one.account for one in memory.values() if not one.gone})
     for sentence in found.refused:
         watch("account_refused", because=sentence)
-    for one in found.credentials.values():
+    here = dict(care)
+    for one in await _undisputed(found.credentials.values(), memory, ledger, watch):
         await _came(one, memory.get(one.name), ledger, watch)
-    here = {**care, **found.credentials}
+        here[one.name] = one
     places = {place.lower() for one in here.values() for place in (one.account, str(one.secret))}
     missing = [one for one in memory.values() if one.name not in here and not places & {one.account.lower(), one.secret.lower()}]
     return {**here, **await _kept(missing, settings, lists, ledger, watch)}
+
+
+async def _undisputed(found: Collection[Credential], memory: Mapping[str, Remembered], ledger: Ledger, watch: Watch) -> list[Credential]:
+    """All but an account that takes the name of another one, of which a case is open: the case is about that one's key."""
+    successors = {one.name for one in found if one.name in memory and memory[one.name].account.lower() != one.account.lower()}
+    cases = await _open_cases(ledger) if successors else {}
+    for one in found:
+        if one.name in successors and one.name in cases:
+            watch("account_refused", because=f"{one.account}: {one.name} is another account's name while {cases[one.name]} is open")
+    return [one for one in found if one.name not in successors or one.name not in cases]
+
+
+async def _open_cases(ledger: Ledger) -> dict[str, str]:
+    return {one.case.credential: one.case.id for one in await ledger.cases.listed(UNFINISHED | {State.HELD})}
 
 
 async def _came(one: Credential, before: Remembered | None, ledger: Ledger, watch: Watch) -> None:
@@ -56,7 +71,7 @@ async def _kept(
     """Of those that no list shows, the ones that stay: their list could not be read, or a case of them is open."""
     if not missing:
         return {}
-    cases = {one.case.credential: one.case.id for one in await ledger.cases.listed(UNFINISHED | {State.HELD})}
+    cases = await _open_cases(ledger)
     kept: dict[str, Credential] = {}
     for one in missing:
         scopes = [(scope, seen) for scope, seen in zip(settings.discover, lists, strict=True) if covers(scope, one)]

@@ -35,7 +35,7 @@ def _head(survey: Survey) -> Iterator[str]:
         yield f"# Not seen: {_line(one.what)}: {_line(one.because)}"
     keyless = [found.account.name for found in survey.found if not found.account.local_auth]
     if keyless:
-        yield f"# Nothing to rotate, for local auth is off: {', '.join(keyless)}"
+        yield f"# Nothing to rotate, for local auth is off: {_line(', '.join(keyless))}"
 
 
 def _entry(found: Found, name: str, holding: Holding) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _undecided(found: Found, name: str, secrets: Collection[str]) -> Iterator[st
 
 def _described(found: Found) -> Iterator[str]:
     account = found.account
-    yield f"  # {account.kind} in {_line(account.location) or 'no location'}, network {account.exposure}"
+    yield f"  # {_line(account.kind)} in {_line(account.location) or 'no location'}, network {account.exposure}"
 
 
 def _usable(found: Found, secrets: Collection[str]) -> Holding | None:

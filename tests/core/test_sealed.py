@@ -27,6 +27,9 @@ from rotator.core.sealed import Sealed, alive, fingerprint
 ROTATOR = Path(rotator.__file__).parent
 
 REVEALED = {
+    "doctor/alerts.py": 2,  # the Authorization headers of GitHub's and GitGuardian's APIs, to try a token
+    "doctor/notify.py": 1,  # an address to tell people at, to learn its host
+    "survey/holders.py": 1,  # a vault's text, for the keys inside it, sealed again
     "alerts/authentic.py": 3,  # the key of an HMAC; the secret of a header, to compare it; its decoded form
     "alerts/github_api.py": 1,  # the Authorization header
     "alerts/gitguardian_api.py": 1,  # the Authorization header
@@ -50,9 +53,6 @@ REVEALED = {
     "engine/observe.py": 1,  # the key inside the vault's text, to compare it
     "engine/perform.py": 3,  # the text of a new version; an old version's key, to probe it
     "issuers/probes.py": 1,  # the header of a probe
-    "doctor/alerts.py": 2,  # the senders' APIs, asked whether their tokens are good
-    "doctor/notify.py": 1,  # an address to tell people at, only looked at
-    "survey/holders.py": 1,  # the key inside a vault's text, to compare it
     "notifier.py": 1,  # an address to tell people at, which holds a token
     "wiring.py": 1,  # the secrets of the senders, which their rooms seal again
     "key_vault.py": 1,  # the body of a set

@@ -1,0 +1,61 @@
+"""Azure's rules for roles, as a table; and that a role less is never a permission more."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rotator.doctor.allowed import Allowance, allowances_of, lacking, permits
+from rotator.settings.permissions import KEYS, SECRETS
+
+LIST = "Microsoft.CognitiveServices/accounts/listKeys/action"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "fits"),
+    [
+        ("*", LIST, True),
+        (LIST, LIST, True),
+        (LIST.lower(), LIST, True),
+        ("Microsoft.CognitiveServices/*", LIST, True),
+        ("*/read", "Microsoft.CognitiveServices/accounts/read", True),
+        ("*/read", LIST, False),
+        ("*/action", LIST, True),
+        ("Microsoft.CognitiveServices/accounts/*/action", LIST, True),
+        ("Microsoft.CognitiveServices/accounts", LIST, False),
+        ("Microsoft.CognitiveServices/accounts/list*", LIST, True),
+        ("Microsoft.CognitiveServices/accounts/listKeys/action*", LIST, True),
+        ("Microsoft.Cognitive.ervices/*", LIST, False),
+        ("", LIST, False),
+    ],
+)
+def test_what_a_pattern_names(pattern: str, action: str, fits: bool) -> None:
+    assert permits([Allowance(actions=(pattern,))], action) is fits
+
+
+def test_what_one_role_takes_away_another_gives() -> None:
+    contributor = Allowance(actions=("*",), not_actions=("*/listKeys/action",))
+    assert not permits([contributor], LIST)
+    assert permits([contributor, Allowance(actions=(LIST,))], LIST)
+
+
+def test_a_data_action_is_not_granted_by_owning_the_control_plane() -> None:
+    assert lacking(SECRETS.needs, [Allowance(actions=("*",))]) == list(SECRETS.needs)
+    assert lacking(SECRETS.needs, [Allowance(data_actions=("Microsoft.KeyVault/vaults/secrets/*",))]) == []
+
+
+def test_a_reader_lacks_what_it_takes_to_rotate() -> None:
+    missing = [one.action for one in lacking(KEYS.needs, [Allowance(actions=("*/read",))])]
+    assert missing == [f"Microsoft.CognitiveServices/accounts/{verb}/action" for verb in ("listKeys", "regenerateKey")]
+
+
+def test_an_answer_of_another_form_allows_nothing() -> None:
+    assert allowances_of([{"actions": None, "dataActions": "x"}, {}]) == (Allowance(), Allowance())
+
+
+words = st.text("ab/*.", max_size=6)
+roles = st.builds(Allowance, actions=st.lists(words, max_size=3).map(tuple), not_actions=st.lists(words, max_size=3).map(tuple))
+
+
+@given(st.lists(roles, max_size=4), st.text("ab/.", max_size=6))
+def test_one_role_more_never_allows_less(held: list[Allowance], action: str) -> None:
+    assert not permits(held[:-1], action) or permits(held, action)
