@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from rotator.cli.impact import impact, standstill
 from rotator.cli.look import LOOKED_FOR
 from rotator.cli.pasted import read_pasted
 from rotator.cli.plan import line, print_runbook
+from rotator.cli.reported import looked_up, print_matches, read_report
 from rotator.cli.rotate import claim, print_rows, walk
 from rotator.cli.session import Common, Exit, chosen, common_options, fail, in_house
 from rotator.cli.show import Progress
@@ -51,6 +52,9 @@ class Wish:
 )
 @click.option("--fingerprint", help="The fingerprint of a value, as `status` and the audit show it; its first 8 letters are enough.")
 @click.option(
+    "--report", "said", metavar="FILE|-", help="A report of TruffleHog, gitleaks, ggshield, SARIF, or any text; - is standard input."
+)
+@click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
     help="drain: replace, then kill, by a deadline. cut: kill first. contain: also switch local auth off.",
@@ -66,6 +70,7 @@ def command(
     slot: str | None,
     leaked_key: str | None,
     fingerprint: str | None,
+    said: str | None,
     mode: str | None,
     note: str,
     dry_run: bool,
@@ -74,7 +79,8 @@ def command(
     timeout: timedelta,
     common: Common,
 ) -> None:
-    """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, or by fingerprint. Exactly one of the three.
+    """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, by fingerprint, or all that a scanner's report
+    names. Exactly one of these.
 
     It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-
     way, the same command goes on with the same case.
@@ -84,36 +90,44 @@ def command(
       rotator revoke --leaked-key - --mode cut         paste the key, it is not shown
       rotator revoke chat-prod --dry-run               what it would do, and what breaks
       rotator revoke chat-prod --slot both --mode contain --yes --reason "laptop stolen"
+      gitleaks detect --report-path leaks.json; rotator revoke --report leaks.json
     """
-    _exactly_one(names, leaked_key, fingerprint, slot)
+    _exactly_one(names, leaked_key, fingerprint, said, slot)
     leaked = read_pasted() if leaked_key else []
+    scanned = read_report(said) if said is not None else None
     wish = Wish(mode=Mode(mode) if mode else None, note=scrub(note), limit=timeout if wait else None, dry_run=dry_run, yes=yes)
 
     async def errand(house: House) -> Exit:
         unmatched: list[dict[str, Any]] = []
+        aside: Mapping[str, Mapping[str, Any]] = {}
         with urgent():
-            if names:
+            if scanned is not None:
+                found = await looked_up(house, scanned)
+                targets, unmatched, aside = list(found.targets), list(found.others), found.aside()
+                if not common.json:
+                    print_matches(found)
+            elif names:
                 targets = await named(house, chosen(house, names), slot, min(timeout if wait else LOOKED_FOR, LOOKED_FOR))
             elif fingerprint is not None:
                 targets, unmatched = await by_fingerprint(house, fingerprint)
             else:
                 targets, unmatched = await recognised(house, leaked)
         for row in unmatched:
-            click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
-        return await _revoke(house, targets, wish, common, unmatched)
+            click.echo(f"{row['fingerprint'][:8]}…: {row['because']}" if row["fingerprint"] else row["because"], err=True)
+        return await _revoke(house, targets, wish, common, unmatched, aside)
 
     in_house(common, errand, None if common.json else Progress())
 
 
-def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, slot: str | None) -> None:
+def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, said: str | None, slot: str | None) -> None:
     if leaked_key is not None and leaked_key != "-":
         fail(
             Exit.USAGE,
             "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",
             "Pass it on standard input: rotator revoke --leaked-key -",
         )
-    if sum((bool(names), leaked_key is not None, fingerprint is not None)) != 1:
-        fail(Exit.USAGE, "Say exactly one of: NAME…, --leaked-key -, --fingerprint F. `rotator status` lists the names.")
+    if sum((bool(names), leaked_key is not None, fingerprint is not None, said is not None)) != 1:
+        fail(Exit.USAGE, "Say exactly one of: NAME…, --leaked-key -, --fingerprint F, --report FILE. `rotator status` lists the names.")
     if slot and not names:
         fail(Exit.USAGE, "--slot goes with NAME.")
 
@@ -121,13 +135,20 @@ def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str 
 # --- the plan, the question, the kill ---------------------------------------------------------------------------------------
 
 
-async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: Common, unmatched: list[dict[str, Any]]) -> Exit:
+async def _revoke(
+    house: House,
+    targets: Sequence[Target],
+    wish: Wish,
+    common: Common,
+    unmatched: list[dict[str, Any]],
+    aside: Mapping[str, Mapping[str, Any]],
+) -> Exit:
     groups: dict[str, list[Target]] = {}
     for target in targets:
         groups.setdefault(target.seen.credential.name, []).append(target)
     forecasts = {name: _forecast(group, wish, house) for name, group in groups.items()}
     if not targets or (wish.dry_run and common.json):
-        rows = [*unmatched, *(_planned(name, group, forecasts[name], wish) for name, group in groups.items())]
+        rows = [*unmatched, *({**_planned(name, group, forecasts[name], wish), **aside.get(name, {})} for name, group in groups.items())]
         print_rows(rows, common)
         return report.exit_code(rows)
     if not common.json:
@@ -137,7 +158,8 @@ async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: C
         click.echo("Nothing was changed (--dry-run).", err=True)
         return Exit.DONE
     _confirm(groups, wish)
-    rows = [*unmatched, *await asyncio.gather(*(kill(house, group, wish) for group in groups.values()))]
+    killed = await asyncio.gather(*(kill(house, group, wish) for group in groups.values()))
+    rows = [*unmatched, *({**row, **aside.get(row["name"], {})} for row in killed)]
     print_rows(rows, common)
     if not common.json:
         _say_next(rows)
@@ -145,8 +167,9 @@ async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: C
 
 
 def _alert(target: Target, wish: Wish, house: House) -> Alert:
-    source = "operator" if target.value is None else "operator, with the leaked value"
-    return Alert(source=source, reported_at=house.world.clock.now(), fingerprint=target.fingerprint, note=wish.note)
+    source = target.told or ("operator" if target.value is None else "operator, with the leaked value")
+    note = "; ".join(filter(None, (wish.note, target.note)))
+    return Alert(source=source, reported_at=house.world.clock.now(), fingerprint=target.fingerprint, note=note)
 
 
 def _forecast(group: Sequence[Target], wish: Wish, house: House) -> list[Forecast]:
