@@ -54,6 +54,8 @@ class Wish:
 @click.option(
     "--report", "said", metavar="FILE|-", help="A report of TruffleHog, gitleaks, ggshield, SARIF, or any text; - is standard input."
 )
+@click.option("--all", "every", is_flag=True, help="Every credential of the settings: its active key, or what --slot says.")
+@click.option("--anew", is_flag=True, help="With --all: a new round, though one of the last hour is not through.")
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
@@ -71,6 +73,8 @@ def command(
     leaked_key: str | None,
     fingerprint: str | None,
     said: str | None,
+    every: bool,
+    anew: bool,
     mode: str | None,
     note: str,
     dry_run: bool,
@@ -79,8 +83,8 @@ def command(
     timeout: timedelta,
     common: Common,
 ) -> None:
-    """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, by fingerprint, or all that a scanner's report
-    names. Exactly one of these.
+    """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, by fingerprint, all that a scanner's report
+    names, or --all there are. Exactly one of these.
 
     It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-
     way, the same command goes on with the same case.
@@ -92,12 +96,16 @@ def command(
       rotator revoke chat-prod --slot both --mode contain --yes --reason "laptop stolen"
       gitleaks detect --report-path leaks.json; rotator revoke --report leaks.json
     """
-    _exactly_one(names, leaked_key, fingerprint, said, slot)
+    _exactly_one(names, leaked_key, fingerprint, said, every, slot)
     leaked = read_pasted() if leaked_key else []
     scanned = read_report(said) if said is not None else None
     wish = Wish(mode=Mode(mode) if mode else None, note=scrub(note), limit=timeout if wait else None, dry_run=dry_run, yes=yes)
 
     async def errand(house: House) -> Exit:
+        if every:
+            from rotator.cli.everything import revoke_all
+
+            return await revoke_all(house, slot, wish, common, anew=anew)
         unmatched: list[dict[str, Any]] = []
         aside: Mapping[str, Mapping[str, Any]] = {}
         with urgent():
@@ -116,20 +124,23 @@ def command(
             click.echo(f"{row['fingerprint'][:8]}…: {row['because']}" if row["fingerprint"] else row["because"], err=True)
         return await _revoke(house, targets, wish, common, unmatched, aside)
 
-    in_house(common, errand, None if common.json else Progress())
+    in_house(common, errand, None if common.json or every else Progress())
 
 
-def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, said: str | None, slot: str | None) -> None:
+def _exactly_one(
+    names: Sequence[str], leaked_key: str | None, fingerprint: str | None, said: str | None, every: bool, slot: str | None
+) -> None:
     if leaked_key is not None and leaked_key != "-":
         fail(
             Exit.USAGE,
             "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",
             "Pass it on standard input: rotator revoke --leaked-key -",
         )
-    if sum((bool(names), leaked_key is not None, fingerprint is not None, said is not None)) != 1:
-        fail(Exit.USAGE, "Say exactly one of: NAME…, --leaked-key -, --fingerprint F, --report FILE. `rotator status` lists the names.")
-    if slot and not names:
-        fail(Exit.USAGE, "--slot goes with NAME.")
+    if sum((bool(names), leaked_key is not None, fingerprint is not None, said is not None, every)) != 1:
+        ways = "NAME…, --leaked-key -, --fingerprint F, --report FILE, --all"
+        fail(Exit.USAGE, f"Say exactly one of: {ways}. `rotator status` lists the names.")
+    if slot and not (names or every):
+        fail(Exit.USAGE, "--slot goes with NAME, or with --all.")
 
 
 # --- the plan, the question, the kill ---------------------------------------------------------------------------------------
@@ -146,9 +157,9 @@ async def _revoke(
     groups: dict[str, list[Target]] = {}
     for target in targets:
         groups.setdefault(target.seen.credential.name, []).append(target)
-    forecasts = {name: _forecast(group, wish, house) for name, group in groups.items()}
+    forecasts = {name: forecast_of(group, wish, house) for name, group in groups.items()}
     if not targets or (wish.dry_run and common.json):
-        rows = [*unmatched, *({**_planned(name, group, forecasts[name], wish), **aside.get(name, {})} for name, group in groups.items())]
+        rows = [*unmatched, *({**planned(name, group, forecasts[name], wish), **aside.get(name, {})} for name, group in groups.items())]
         print_rows(rows, common)
         return report.exit_code(rows)
     if not common.json:
@@ -166,13 +177,15 @@ async def _revoke(
     return report.exit_code(rows)
 
 
-def _alert(target: Target, wish: Wish, house: House) -> Alert:
+def alert_of(target: Target, wish: Wish, house: House) -> Alert:
+    """The report that opens the case about it."""
     source = target.told or ("operator" if target.value is None else "operator, with the leaked value")
     note = "; ".join(filter(None, (wish.note, target.note)))
     return Alert(source=source, reported_at=house.world.clock.now(), fingerprint=target.fingerprint, note=note)
 
 
-def _forecast(group: Sequence[Target], wish: Wish, house: House) -> list[Forecast]:
+def forecast_of(group: Sequence[Target], wish: Wish, house: House) -> list[Forecast]:
+    """What will be done about one credential's values."""
     seen = group[0].seen
     cases = [_case(target, wish, house) for target in group]
     others = [case for case in seen.incidents if case.fingerprint not in {one.fingerprint for one in cases}]
@@ -182,10 +195,11 @@ def _forecast(group: Sequence[Target], wish: Wish, house: House) -> list[Forecas
 def _case(target: Target, wish: Wish, house: House) -> Incident:
     if target.resumes:
         return escalate(target.resumes, wish.mode or target.resumes.mode)
-    return open_incident("forecast", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode)
+    return open_incident("forecast", target.seen.credential, alert_of(target, wish, house), slot=target.slot, mode=wish.mode)
 
 
-def _planned(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> dict[str, Any]:
+def planned(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> dict[str, Any]:
+    """The row of a dry run."""
     lines = [line(each) for each in forecast]
     steps = [{**each, "outcome": "planned", "at": each["not_before"]} for each in lines if each["step"] not in ("wait", "quiet")]
     stuck = standstill(forecast)
@@ -222,9 +236,12 @@ def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
 
 async def kill(house: House, group: Sequence[Target], wish: Wish) -> dict[str, Any]:
     """File the cases about one credential's values, walk the corridor, and say what came of it."""
-    credential, world = group[0].seen.credential, house.world
-    started = world.clock.now()
-    cases = [await _filed(target, wish, house) for target in group]
+    return await walk_cases(house, group, [await _filed(target, wish, house) for target in group], wish)
+
+
+async def walk_cases(house: House, group: Sequence[Target], cases: Sequence[Incident], wish: Wish) -> dict[str, Any]:
+    """The same for cases that are filed."""
+    credential, started = group[0].seen.credential, house.world.clock.now()
     lease = await claim(house, credential.name, wish.limit)
     if isinstance(lease, HeldBy):
         return report.held(credential.name, f"the case is filed; {lease.owner} acts on the credential and has been told")
@@ -241,7 +258,7 @@ async def _filed(target: Target, wish: Wish, house: House) -> Incident:
     done = target.resumes if target.value is None else None
     if done and done.state is State.CLOSED and escalate(done, wish.mode or done.mode) == done:
         return done
-    return await intake(_alert(target, wish, house), target.seen.credential, house.world, slot=target.slot, mode=_mode(target, wish))
+    return await intake(alert_of(target, wish, house), target.seen.credential, house.world, slot=target.slot, mode=_mode(target, wish))
 
 
 def _mode(target: Target, wish: Wish) -> Mode | None:
