@@ -141,13 +141,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint."""
+    """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint. `second_writer` is the vault's current
+    version, where another ledger than ours seems to have published it."""
 
     keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
     order: Order | None = None
     heals_last_hour: int = 0
     held_back: Mapping[str, HeldBack] = field(default_factory=dict)
     held_by_wave: Held | None = None
+    second_writer: Version | None = None
 
     def of(self, fingerprint: Fingerprint) -> KeyMemory:
         return self.keys.get(fingerprint) or KeyMemory(fingerprint=fingerprint)

@@ -18,7 +18,7 @@ from rotator.ledger import rows
 from rotator.ledger.audit import say
 from rotator.ledger.database import Database
 from rotator.ledger.rows import to_ms
-from rotator.ledger.schema import incidents, intents, keys, work
+from rotator.ledger.schema import audit, audit_head, incidents, intents, keys, work
 
 OUTCOMES_THAT_HEALED = ("published", APPLIED)
 ASKED_AT_ONCE = 500
@@ -53,6 +53,25 @@ class KeyJournal:
                 hashes = {"sha256": value.sha256(), "hmsl_hash": value.hmsl_hash()}
                 row = {"credential": credential, "fingerprint": value.fingerprint, "account": account, "slot": slot.value, **hashes}
                 await connection.execute(self._database.upsert(keys).values(**row).on_conflict_do_nothing())
+
+    async def intended(self, credential: str, operation: str) -> bool:
+        """By the intents; by the audit, which is kept for ever, where they have forgotten it."""
+        mine = and_(audit.c.credential == credential, audit.c.event == "intent", audit.c.fields.contains(operation, autoescape=True))
+        async with self._database.connect() as connection:
+            for query in (select(intents.c.operation).where(intents.c.operation == operation), select(audit.c.seq).where(mine)):
+                if (await connection.execute(query.limit(1))).first() is not None:
+                    return True
+        return False
+
+    async def say_once(self, credential: str, event: str, fields: Mapping[str, str]) -> bool:
+        """Into the audit, unless it says so already; whether it is new."""
+        same = and_(audit.c.credential == credential, audit.c.event == event, audit.c.fields == rows.written(fields))
+        async with self._database.begin() as connection:
+            await connection.execute(select(audit_head).with_for_update())
+            if (await connection.execute(select(audit.c.seq).where(same).limit(1))).first() is not None:
+                return False
+            await say(self._database, connection, event, credential, fields)
+            return True
 
     async def intend(self, lease: Lease, operation: str, do: Do) -> None:
         """The intent, before the effect, fenced by the lease's token. Raises LeaseLost where another worker has the row."""
