@@ -63,6 +63,7 @@ class Wish:
 )
 @click.option("--reason", "note", default="", help="What happened, for the incident and the audit.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its impact, and stop.")
+@click.option("--server", metavar="URL", help="Send it to the running daemon. Its token is in ROTATOR_OPERATOR_TOKEN; keys stay here.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until the key is proven dead.")
 @click.option("--timeout", type=DURATION, default="10m", show_default=True, help="How long --wait stays.")
@@ -78,6 +79,7 @@ def command(
     mode: str | None,
     note: str,
     dry_run: bool,
+    server: str | None,
     yes: bool,
     wait: bool,
     timeout: timedelta,
@@ -100,6 +102,13 @@ def command(
     leaked = read_pasted() if leaked_key else []
     scanned = read_report(said) if said is not None else None
     wish = Wish(mode=Mode(mode) if mode else None, note=scrub(note), limit=timeout if wait else None, dry_run=dry_run, yes=yes)
+
+    if server is not None:
+        from rotator.cli.remote import asked_of, revoke_at
+
+        if every:
+            fail(Exit.USAGE, "--all is ordered beside the daemon's ledger, where its estimate can be made: leave --server away.")
+        revoke_at(server, asked_of(names, slot, leaked, fingerprint, scanned), wish, common)
 
     async def errand(house: House) -> Exit:
         if every:
@@ -168,7 +177,7 @@ async def _revoke(
     if wish.dry_run:
         click.echo("Nothing was changed (--dry-run).", err=True)
         return Exit.DONE
-    _confirm(groups, wish)
+    confirm(list(groups), wish)
     killed = await asyncio.gather(*(kill(house, group, wish) for group in groups.values()))
     rows = [*unmatched, *({**row, **aside.get(row["name"], {})} for row in killed)]
     print_rows(rows, common)
@@ -224,10 +233,11 @@ def _show(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wi
     click.echo()
 
 
-def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
+def confirm(names: Sequence[str], wish: Wish) -> None:
+    """A yes on a terminal, or exit code 3."""
     if wish.yes:
         return
-    what = ", ".join(groups)
+    what = ", ".join(names)
     if not sys.stdin.isatty():
         fail(Exit.REFUSED, f"Not revoking {what} without a yes: there is no terminal to ask on. Look at --dry-run, then add --yes.")
     if not click.confirm(f"Revoke {what}?", err=True):

@@ -75,19 +75,21 @@ async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> No
 async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> None:
     """The daemon with its doors: what comes through them is stored by the reception, and worked off by the triage beside the pump."""
     from rotator.alerts.sources import Sources
+    from rotator.cli.clerk import OrderDesk, doorkeeper_of
     from rotator.daemon.cadence import Tick
     from rotator.daemon.reception import Reception
     from rotator.daemon.triage import Triage
     from rotator.web.alerts import Doors
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
+    from rotator.web.orders import Orders
     from rotator.web.readiness import checks_of
     from rotator.web.taking import Taking
-    from rotator.wiring import open_alerting
+    from rotator.wiring import open_alerting, open_doorkeeper
 
     settings, clock, watch = house.settings, house.world.clock, house.world.watch
     ourselves = await house.azure.credential.object_id(house.azure.arm_scope) if settings.alerts.senders() else ""
-    async with open_alerting(house, directory) as alerting:
+    async with open_alerting(house, directory) as alerting, open_doorkeeper(house, directory) as kept:
         github = settings.alerts.github
         sources = Sources(alerting, github.repositories if github else (), clock.now)
         reception = Reception(daemon.fleet, house.ledger.inbox, settings.alerts.policy, ourselves)
@@ -97,10 +99,18 @@ async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> N
         polls = [Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)]
         daemon.accompany(triage.serve, ticks=polls if github and github.repositories else ())
         health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-        app = make_app(health.routes(), doors.routes())
+        orders = Orders(doorkeeper_of(kept, settings.web), OrderDesk(lambda: _as_kept(house, daemon)), watch)
+        app = make_app(health.routes(), doors.routes(), orders.routes())
         async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
             watch("listening", host=settings.web.host, port=port, senders=sorted(alerting.senders))
             await daemon.live()
+
+
+def _as_kept(house: House, daemon: "Daemon") -> House:
+    """With the credentials that the daemon keeps now: the settings may have been read anew."""
+    from dataclasses import replace
+
+    return replace(house, world=daemon.fleet.world, credentials=dict(daemon.fleet.credentials))
 
 
 def _logging(common: Common) -> Common:
