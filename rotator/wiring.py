@@ -26,6 +26,8 @@ from rotator.settings import CustomCloud, CustomIdentity, Settings
 from rotator.survey.roster import roster
 
 if TYPE_CHECKING:
+    from rotator.alerts.authentic import SharedSecret
+    from rotator.alerts.entra import Entra
     from rotator.alerts.table import Alerting
 
 
@@ -53,6 +55,14 @@ class House:
     azure: Azure
     tools: Tools
     stopgap: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorkeeping:
+    """The operator's token, and who can tell Entra's: what the settings name of them."""
+
+    secret: "SharedSecret | None"
+    tokens: "Entra | None"
 
 
 @contextlib.asynccontextmanager
@@ -151,6 +161,22 @@ async def open_alerting(house: House, directory: Path) -> AsyncIterator["Alertin
             session,
             authority=house.azure.cloud.authority,
             cloud=cloud if isinstance(cloud, str) else "public",
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_doorkeeper(house: House, directory: Path) -> AsyncIterator["Doorkeeping"]:
+    """By what operators' orders are told from a stranger's, as the settings say. Raises Rejected, Missing: a secret that is not there."""
+    from rotator.alerts.api import Api, open_session
+    from rotator.alerts.authentic import SharedSecret
+    from rotator.alerts.entra import Entra
+
+    said, authority = house.settings.web, house.azure.cloud.authority
+    token = await house.tools.secret(said.operator_token) if said.operator_token else None
+    async with open_session(cloud_of(house.settings, directory).ca_file) as session:
+        yield Doorkeeping(
+            secret=SharedSecret(token.reveal(), "web.operator_token") if token else None,
+            tokens=Entra(authority, Api(session, authority)) if said.entra else None,
         )
 
 

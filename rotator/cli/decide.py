@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rotator.cli.approval import approve_all_of, not_by_oneself
 from rotator.cli.case import found
 from rotator.cli.session import Common, Exit, common_options, fail, in_ledger, me, read_settings
 from rotator.cli.show import length, print_json, rfc3339
@@ -29,25 +30,32 @@ _LEFT = {
 
 
 @click.command("approve")
-@click.argument("identity", metavar="ID")
+@click.argument("identity", metavar="ID", required=False)
+@click.option("--all-of", "batch", metavar="BATCH", help="Every case of one order of `rotator revoke --all`; another person gave it.")
 @click.option("--reason", default="", help="Why, for the audit.")
 @click.option("--by", default=None, help="Who; by default you.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
 @common_options
-def approve(identity: str, reason: str, by: str | None, yes: bool, common: Common) -> None:
+def approve(identity: str | None, batch: str | None, reason: str, by: str | None, yes: bool, common: Common) -> None:
     """Let a case that is held be acted upon. Its credential is due at once; its deadline is counted from now.
 
     \b
-    Example:
+    Examples:
       rotator incidents approve inc-4f2a --reason "the gist is real"
+      rotator incidents approve --all-of all-1f0c9a2b --reason "it is Alice"
     """
     settings = read_settings(common)
+    if (identity is None) == (batch is None):
+        fail(Exit.USAGE, "Say the ID of a case, or --all-of BATCH. `rotator incidents list --state held` shows what waits.")
 
     async def errand(ledger: "Ledger") -> Exit:
         from rotator.survey.memory import recalled
 
-        case = await found(ledger, identity)
         deadlines = {one.name: one.policy.drain_deadline for one in (await recalled(settings, ledger)).values()}
+        if batch is not None:
+            return await approve_all_of(ledger, batch, deadlines, by, reason, yes, common)
+        case = await found(ledger, identity or "")
+        not_by_oneself(case, by)
         if case.credential not in deadlines:
             fail(Exit.USAGE, f"{case.id} is about {case.credential}, which {common.config} does not name: nobody would act on it.")
         if case.state is not State.HELD:

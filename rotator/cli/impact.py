@@ -1,5 +1,7 @@
 """What a revocation breaks, said before it is done; and loudly, where nothing can be published after it."""
 
+from collections.abc import Mapping, Sequence
+
 from rotator.cli.targets import Target
 from rotator.core.credential import Role
 from rotator.core.facts import Needed
@@ -60,3 +62,37 @@ def _is_retired(target: Target) -> bool:
         return target.slot is not None and target.seen.facts.role(target.slot) is Role.RETIRED
     except Needed:
         return False
+
+
+def impact_of_all(groups: Mapping[str, Sequence[Target]], mode: Mode | None, forecasts: Mapping[str, list[Forecast]]) -> list[str]:
+    """The same of many, by what is done to them: how many, how many dependents, and who will have no key at all."""
+    counted: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        counted.setdefault(_kind_of(group, mode), []).append(name)
+    lines = []
+    for what, names in counted.items():
+        users = sum(len(groups[name][0].seen.look.snapshot.dependents) for name in names)
+        silent = sum(not groups[name][0].seen.look.snapshot.dependents for name in names)
+        lines.append(f"{what}: {len(names)} account(s), {users} dependent(s){f'; {silent} name none' if silent else ''}. {_BREAKS[what]}")
+    stuck = [name for name in groups if standstill(forecasts[name])]
+    if stuck:
+        lines.append(f"NOTHING CAN BE PUBLISHED AFTER THE KILL for {len(stuck)} of them: {', '.join(stuck[:NAMES_TOLD_MAX])}")
+    return lines
+
+
+def _kind_of(group: Sequence[Target], mode: Mode | None) -> str:
+    if all(target.resumes for target in group):
+        return "gone on with"
+    if not any(target.slot is not None and target.slot is target.seen.active for target in group):
+        return "standby"
+    return mode or group[0].seen.credential.policy.on_compromise
+
+
+_BREAKS: Mapping[str, str] = {
+    "gone on with": "Filed before; nothing changes about them.",
+    "standby": "What reads a key that the vault does not give out loses access.",
+    Mode.DRAIN: "Moved first; what has not moved when its deadline comes loses access.",
+    Mode.CUT: "Every one fails from the kill on, until it has read the new value from the vault.",
+    Mode.CONTAIN: "Every one fails for good: these accounts accept no key at all any more.",
+}
+NAMES_TOLD_MAX = 20

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from rotator.cli.impact import impact, standstill
 from rotator.cli.look import LOOKED_FOR
 from rotator.cli.pasted import read_pasted
 from rotator.cli.plan import line, print_runbook
+from rotator.cli.reported import looked_up, print_matches, read_report
 from rotator.cli.rotate import claim, print_rows, walk
 from rotator.cli.session import Common, Exit, agreed, chosen, common_options, credential_names, fail, in_house
 from rotator.cli.show import Progress
@@ -57,12 +58,18 @@ class Wish:
 )
 @click.option("--fingerprint", help="The fingerprint of a value, as `status` and the audit show it; its first 8 letters are enough.")
 @click.option(
+    "--report", "said", metavar="FILE|-", help="A report of TruffleHog, gitleaks, ggshield, SARIF, or any text; - is standard input."
+)
+@click.option("--all", "every", is_flag=True, help="Every credential of the settings: its active key, or what --slot says.")
+@click.option("--anew", is_flag=True, help="With --all: a new round, though one of the last hour is not through.")
+@click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
     help="drain: replace, then kill, by a deadline. cut: kill first. contain: also switch local auth off.",
 )
 @click.option("--reason", "note", default="", help="What happened, for the incident and the audit.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its impact, and stop.")
+@click.option("--server", metavar="URL", help="Send it to the running daemon. Its token is in ROTATOR_OPERATOR_TOKEN; keys stay here.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until the key is proven dead.")
 @click.option("--timeout", type=DURATION, default="10m", show_default=True, help="How long --wait stays.")
@@ -72,15 +79,20 @@ def command(
     slot: str | None,
     leaked_key: str | None,
     fingerprint: str | None,
+    said: str | None,
+    every: bool,
+    anew: bool,
     mode: str | None,
     note: str,
     dry_run: bool,
+    server: str | None,
     yes: bool,
     wait: bool,
     timeout: timedelta,
     common: Common,
 ) -> None:
-    """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, or by fingerprint. Exactly one of the three.
+    """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, by fingerprint, all that a scanner's report
+    names, or --all there are. Exactly one of these.
 
     It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-
     way, the same command goes on with the same case.
@@ -90,52 +102,81 @@ def command(
       rotator revoke --leaked-key - --mode cut     paste the key, it is not shown
       rotator revoke chat-prod --dry-run           what it would do, what breaks
       rotator revoke chat-prod --slot both --mode contain --reason "laptop stolen"
+      gitleaks detect --report-path leaks.json; rotator revoke --report leaks.json
     """
-    _exactly_one(names, leaked_key, fingerprint, slot)
+    _exactly_one(names, leaked_key, fingerprint, said, every, slot)
     leaked = read_pasted() if leaked_key else []
+    scanned = read_report(said) if said is not None else None
     wish = Wish(mode=Mode(mode) if mode else None, note=scrub(note), limit=timeout if wait else None, dry_run=dry_run, yes=yes)
 
+    if server is not None:
+        from rotator.cli.remote import asked_of, revoke_at
+
+        if every:
+            fail(Exit.USAGE, "--all is ordered beside the daemon's ledger, where its estimate can be made: leave --server away.")
+        revoke_at(server, asked_of(names, slot, leaked, fingerprint, scanned), wish, common)
+
     async def errand(house: House) -> Exit:
+        if every:
+            from rotator.cli.everything import revoke_all
+
+            return await revoke_all(house, slot, wish, common, anew=anew)
         unmatched: list[dict[str, Any]] = []
+        aside: Mapping[str, Mapping[str, Any]] = {}
         with urgent(), counted(len(house.credentials)) as one_more:
-            if names:
+            if scanned is not None:
+                found = await looked_up(house, scanned)
+                targets, unmatched, aside = list(found.targets), list(found.others), found.aside()
+                if not common.json:
+                    print_matches(found)
+            elif names:
                 targets = await named(house, chosen(house, names), slot, min(timeout if wait else LOOKED_FOR, LOOKED_FOR))
             elif fingerprint is not None:
                 targets, unmatched = await by_fingerprint(heard(house, one_more), fingerprint)
             else:
                 targets, unmatched = await recognised(heard(house, one_more), leaked)
         for row in unmatched:
-            click.echo(f"{row['fingerprint'][:8]}…: {row['because']}", err=True)
-        return await _revoke(house, targets, wish, common, unmatched)
+            click.echo(f"{row['fingerprint'][:8]}…: {row['because']}" if row["fingerprint"] else row["because"], err=True)
+        return await _revoke(house, targets, wish, common, unmatched, aside)
 
-    in_house(common, errand, None if common.json else Progress(), emergency=True)
+    in_house(common, errand, None if common.json or every else Progress(), emergency=True)
 
 
-def _exactly_one(names: Sequence[str], leaked_key: str | None, fingerprint: str | None, slot: str | None) -> None:
+def _exactly_one(
+    names: Sequence[str], leaked_key: str | None, fingerprint: str | None, said: str | None, every: bool, slot: str | None
+) -> None:
     if (leaked_key is not None and leaked_key != "-") or is_keylike(fingerprint or ""):
         fail(
             Exit.USAGE,
             "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",
             "Pass it on standard input: rotator revoke --leaked-key -",
         )
-    if sum((bool(names), leaked_key is not None, fingerprint is not None)) != 1:
-        fail(Exit.USAGE, "Say exactly one of: NAME…, --leaked-key -, --fingerprint F. `rotator status` lists the names.")
+    if sum((bool(names), leaked_key is not None, fingerprint is not None, said is not None, every)) != 1:
+        ways = "NAME…, --leaked-key -, --fingerprint F, --report FILE, --all"
+        fail(Exit.USAGE, f"Say exactly one of: {ways}. `rotator status` lists the names.")
     if fingerprint is not None and not fingerprint.strip():
         fail(Exit.USAGE, "--fingerprint is empty. `rotator status` and `rotator audit show` tell fingerprints.")
-    if slot and not names:
-        fail(Exit.USAGE, "--slot goes with NAME.")
+    if slot and not (names or every):
+        fail(Exit.USAGE, "--slot goes with NAME, or with --all.")
 
 
 # --- the plan, the question, the kill ---------------------------------------------------------------------------------------
 
 
-async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: Common, unmatched: list[dict[str, Any]]) -> Exit:
+async def _revoke(
+    house: House,
+    targets: Sequence[Target],
+    wish: Wish,
+    common: Common,
+    unmatched: list[dict[str, Any]],
+    aside: Mapping[str, Mapping[str, Any]],
+) -> Exit:
     groups: dict[str, list[Target]] = {}
     for target in targets:
         groups.setdefault(target.seen.credential.name, []).append(target)
-    forecasts = {name: _forecast(group, wish, house) for name, group in groups.items()}
+    forecasts = {name: forecast_of(group, wish, house) for name, group in groups.items()}
     if not targets or (wish.dry_run and common.json):
-        rows = [*unmatched, *(_planned(name, group, forecasts[name], wish) for name, group in groups.items())]
+        rows = [*unmatched, *({**planned(name, group, forecasts[name], wish), **aside.get(name, {})} for name, group in groups.items())]
         print_rows(rows, common)
         return report.exit_code(rows)
     if not common.json:
@@ -144,20 +185,24 @@ async def _revoke(house: House, targets: Sequence[Target], wish: Wish, common: C
     if wish.dry_run:
         click.echo("Nothing was changed (--dry-run).", err=True)
         return Exit.DONE
-    _confirm(groups, wish)
-    rows = [*unmatched, *await asyncio.gather(*(_killed(house, group, wish) for group in groups.values()))]
+    confirm(list(groups), wish)
+    killed = await asyncio.gather(*(_killed(house, group, wish) for group in groups.values()))
+    rows = [*unmatched, *({**row, **aside.get(row["name"], {})} for row in killed)]
     print_rows(rows, common)
     if not common.json:
         _say_next(rows)
     return report.exit_code(rows)
 
 
-def _alert(target: Target, wish: Wish, house: House) -> Alert:
-    source = "operator" if target.value is None else "operator, with the leaked value"
-    return Alert(source=source, reported_at=house.world.clock.now(), fingerprint=target.fingerprint, note=wish.note)
+def alert_of(target: Target, wish: Wish, house: House) -> Alert:
+    """The report that opens the case about it."""
+    source = target.told or ("operator" if target.value is None else "operator, with the leaked value")
+    note = "; ".join(filter(None, (wish.note, target.note)))
+    return Alert(source=source, reported_at=house.world.clock.now(), fingerprint=target.fingerprint, note=note)
 
 
-def _forecast(group: Sequence[Target], wish: Wish, house: House) -> list[Forecast]:
+def forecast_of(group: Sequence[Target], wish: Wish, house: House) -> list[Forecast]:
+    """What will be done about one credential's values."""
     seen = group[0].seen
     cases = [_case(target, wish, house) for target in group]
     others = [case for case in seen.incidents if case.fingerprint not in {one.fingerprint for one in cases}]
@@ -168,11 +213,12 @@ def _case(target: Target, wish: Wish, house: House) -> Incident:
     if target.resumes:
         return escalate(target.resumes, wish.mode or target.resumes.mode)
     return open_incident(
-        f"forecast {target.fingerprint}", target.seen.credential, _alert(target, wish, house), slot=target.slot, mode=wish.mode
+        f"forecast {target.fingerprint}", target.seen.credential, alert_of(target, wish, house), slot=target.slot, mode=wish.mode
     )
 
 
-def _planned(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> dict[str, Any]:
+def planned(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> dict[str, Any]:
+    """The row of a dry run."""
     lines = [line(each) for each in forecast]
     steps = [{**each, "outcome": "planned", "at": each["not_before"]} for each in lines if each["step"] not in ("wait", "quiet")]
     stuck = standstill(forecast)
@@ -197,10 +243,11 @@ def _show(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wi
     click.echo()
 
 
-def _confirm(groups: dict[str, list[Target]], wish: Wish) -> None:
+def confirm(names: Sequence[str], wish: Wish) -> None:
+    """A yes on a terminal, or exit code 3."""
     if wish.yes:
         return
-    what = ", ".join(groups)
+    what = ", ".join(names)
     if not sys.stdin.isatty():
         fail(Exit.REFUSED, f"Not revoking {what} without a yes: there is no terminal to ask on. Look at --dry-run, then add --yes.")
     if not agreed(f"Revoke {what}?"):
@@ -234,9 +281,12 @@ async def _are_gone(house: House, group: Sequence[Target]) -> bool | None:
 
 async def kill(house: House, group: Sequence[Target], wish: Wish) -> dict[str, Any]:
     """File the cases about one credential's values, walk the corridor, and say what came of it."""
-    credential, world = group[0].seen.credential, house.world
-    started = world.clock.now()
-    cases = [await _filed(target, wish, house) for target in group]
+    return await walk_cases(house, group, [await _filed(target, wish, house) for target in group], wish)
+
+
+async def walk_cases(house: House, group: Sequence[Target], cases: Sequence[Incident], wish: Wish) -> dict[str, Any]:
+    """The same for cases that are filed."""
+    credential, started = group[0].seen.credential, house.world.clock.now()
     lease = await claim(house, credential.name, wish.limit)
     if isinstance(lease, HeldBy):
         return report.held(credential.name, f"the case is filed; {lease.owner} acts on the credential and has been told")
@@ -253,7 +303,7 @@ async def _filed(target: Target, wish: Wish, house: House) -> Incident:
     done = target.resumes if target.value is None else None
     if done and done.state is State.CLOSED and escalate(done, wish.mode or done.mode) == done:
         return done
-    return await intake(_alert(target, wish, house), target.seen.credential, house.world, slot=target.slot, mode=_mode(target, wish))
+    return await intake(alert_of(target, wish, house), target.seen.credential, house.world, slot=target.slot, mode=_mode(target, wish))
 
 
 def _mode(target: Target, wish: Wish) -> Mode | None:

@@ -89,18 +89,20 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path) -> AsyncIt
         Rejected, Missing: a sender's secret that is not there, or an address that cannot be listened on.
     """
     from rotator.alerts.sources import Sources
+    from rotator.cli.clerk import OrderDesk, doorkeeper_of
     from rotator.daemon.cadence import Tick, guarded
     from rotator.daemon.reception import Reception
     from rotator.daemon.triage import Triage
     from rotator.web.alerts import Doors
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
+    from rotator.web.orders import Orders
     from rotator.web.readiness import checks_of
     from rotator.web.taking import Taking
-    from rotator.wiring import open_alerting
+    from rotator.wiring import open_alerting, open_doorkeeper
 
     settings, clock, watch, azure = house.settings, house.world.clock, house.world.watch, house.azure
-    async with open_alerting(house, directory) as alerting:
+    async with open_alerting(house, directory) as alerting, open_doorkeeper(house, directory) as kept:
         github = settings.alerts.github
         sources = Sources(alerting, github.repositories if github else (), clock.now)
         who_we_are = lambda: azure.credential.object_id(azure.arm_scope)  # noqa: E731
@@ -111,9 +113,18 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path) -> AsyncIt
         if settings.alerts.senders():
             poll = Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)
             daemon.accompany(triage.serve, guarded(poll, watch), ticks=[poll])
-        app = make_app(Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials)).routes(), doors.routes(), watch=watch)
+        orders = Orders(doorkeeper_of(kept, settings.web), OrderDesk(lambda: _as_kept(house, daemon)), watch)
+        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
+        app = make_app(health.routes(), doors.routes(), orders.routes(), watch=watch)
         async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
             yield port
+
+
+def _as_kept(house: House, daemon: "Daemon") -> House:
+    """With the credentials that the daemon keeps now: the settings may have been read anew."""
+    from dataclasses import replace
+
+    return replace(house, world=daemon.fleet.world, credentials=dict(daemon.fleet.credentials))
 
 
 def _logging(common: Common) -> Common:

@@ -101,6 +101,8 @@ def _line(event: str, fields: Mapping[str, Any]) -> str | None:
             return f"? {what}: the answer was lost; {fields['result']}"
         case "incident":
             return f"! incident {fields['incident']}: {fields['state']}"
+        case "second_writer":
+            return f"! {fields['because']}"
         case "held":
             return f"… {fields['because']}"
         case _:

@@ -10,6 +10,7 @@ from rotator.cli.session import Common, Exit, chosen, common_options, credential
 from rotator.cli.show import length, print_json, print_table, rfc3339, until
 from rotator.core.incident import State
 from rotator.core.policy import due_at
+from rotator.core.second_writer import sentence
 from rotator.wiring import House
 
 
@@ -49,7 +50,7 @@ def row(one: Seen) -> dict[str, Any]:
         "due_at": rfc3339(due),
         "overdue": due is not None and due <= one.at,
         "phase": one.decision.phase,
-        "because": one.decision.because,
+        "because": _because(one),
         "incident": next((case.id for case in one.incidents if case.is_open), None),
         "held": _held(one),
         "dependents": [
@@ -57,6 +58,11 @@ def row(one: Seen) -> dict[str, Any]:
             for view in one.look.snapshot.dependents
         ],
     }
+
+
+def _because(one: Seen) -> str:
+    second = one.look.snapshot.memory.second_writer
+    return f"{one.decision.because}; {sentence(second)}" if second else one.decision.because
 
 
 def _due(one: Seen) -> datetime | None:
@@ -86,7 +92,7 @@ def _print(seen: list[Seen], now: datetime) -> None:
             next((case.id for case in one.incidents if case.is_open), "–"),
             _held(one) or "–",
             ", ".join(f"{view.name} {view.adoption}" for view in one.look.snapshot.dependents) or "–",
-            one.decision.because,
+            _because(one),
         )
         for one in seen
     ]

@@ -1,5 +1,6 @@
 """Which values a revocation is about: by name and slot, by the value itself, or by fingerprint. Looks, and changes nothing."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,13 +30,24 @@ WHOLE = 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One value of one credential that is to die. `resumes` is the case that an earlier run left unfinished."""
+    """One value of one credential that is to die. `resumes` is the case that an earlier run left unfinished; `told` and `note` say how it
+    was found, where somebody else than the operator found it."""
 
     seen: Seen
     fingerprint: Fingerprint
     slot: Slot | None
     resumes: Incident | None = None
     value: Sealed | None = None
+    told: str = ""
+    note: str = ""
+
+
+class Unclear(Exception):
+    """Which key of a credential is meant cannot be told. Nothing was changed; the text says what to do, `code` how a command ends."""
+
+    def __init__(self, credential: str, code: Exit, sentence: str) -> None:
+        super().__init__(sentence)
+        self.credential, self.code = credential, code
 
 
 # --- by name ----------------------------------------------------------------------------------------------------------------
@@ -43,14 +55,30 @@ class Target:
 
 async def named(house: House, credentials: Sequence[Credential], slot: str | None, within: timedelta) -> list[Target]:
     """The values that the NAMED credentials are to lose: of the cases an earlier run left, or another runs now, else of the slots."""
-    began, targets = house.world.clock.now(), list[Target]()
-    for seen in await see_well(house, credentials, within, secret=slot is None):
-        cases = [case for case in seen.incidents if _is_about(case, slot) and _is_resumed(case, seen, began)]
-        if cases:
-            targets += [Target(seen=seen, fingerprint=case.fingerprint, slot=case.slot, resumes=case) for case in cases]
-        else:
-            targets += _in_slots(seen, slot)
+    targets, unclear = await named_each(house, credentials, slot, within)
+    if unclear:
+        fail(unclear[0].code, str(unclear[0]))
     return targets
+
+
+async def named_each(
+    house: House, credentials: Sequence[Credential], slot: str | None, within: timedelta
+) -> tuple[list[Target], list[Unclear]]:
+    """The same, and beside it of which credentials it cannot be told."""
+    began, targets, unclear = house.world.clock.now(), list[Target](), list[Unclear]()
+    for seen in await see_well(house, credentials, within, secret=slot is None):
+        try:
+            targets += _of(seen, slot, began)
+        except Unclear as why:
+            unclear.append(why)
+    return targets, unclear
+
+
+def _of(seen: Seen, slot: str | None, began: datetime) -> list[Target]:
+    cases = [case for case in seen.incidents if _is_about(case, slot) and _is_resumed(case, seen, began)]
+    if cases:
+        return [Target(seen=seen, fingerprint=case.fingerprint, slot=case.slot, resumes=case) for case in cases]
+    return _in_slots(seen, slot)
 
 
 def _is_about(case: Incident, slot: str | None) -> bool:
@@ -100,7 +128,8 @@ def _in_slots(seen: Seen, slot: str | None) -> list[Target]:
     if not wanted and unseen is not None:
         _cannot_tell(seen, unseen)
     if not wanted:
-        fail(
+        raise Unclear(
+            seen.credential.name,
             Exit.REFUSED,
             f"{seen.credential.name}: which key is active cannot be told, because the vault's current value is not one of them. "
             f"Nothing was changed. Say which: rotator revoke {seen.credential.name} --slot key1|key2|both",
@@ -113,7 +142,8 @@ def _cannot_tell(seen: Seen, unseen: Unseen) -> NoReturn:
     slots_are_seen = not isinstance(seen.look.snapshot.slots, Unseen)
     other_way = f" Or say which key: rotator revoke {name} --slot key1|key2|both" if slots_are_seen else ""
     what = "which key is active cannot be told, because " if slots_are_seen else ""
-    fail(Exit.FAILED, f"{name}: {what}{unseen.what} cannot be seen: {unseen.because}{remedy}. Nothing was changed.{other_way}")
+    sentence = f"{name}: {what}{unseen.what} cannot be seen: {unseen.because}{remedy}. Nothing was changed.{other_way}"
+    raise Unclear(name, Exit.FAILED, sentence)
 
 
 def _remembered(seen: Seen, slot: str | None) -> list[Target]:
@@ -125,7 +155,8 @@ def _remembered(seen: Seen, slot: str | None) -> list[Target]:
     targets = [Target(seen=seen, fingerprint=key.fingerprint, slot=each) for each, key in found.items() if key]
     if not targets:
         which = " and ".join(wanted) if wanted else "the active key"
-        fail(
+        raise Unclear(
+            name,
             Exit.FAILED,
             f"{name}: local auth is off, so the keys cannot be listed, and the ledger does not know what {which} holds. "
             f"The account accepts no key. Nothing was changed.",
@@ -148,18 +179,45 @@ def _last_in(slot: Slot, keys: Mapping[Fingerprint, KeyMemory]) -> KeyMemory | N
 async def recognised(house: House, leaked: Sequence[Pasted]) -> tuple[list[Target], list[dict[str, Any]]]:
     """The pasted values' credentials, looked for over the whole fleet; and a row for each line with none that is ours."""
     held = {value.fingerprint: value for line in leaked for value in line.values}
-    known = {name: [credential for credential, _ in await house.ledger.journal.known_as(fingerprint=name)] for name in held}
-    found = await recognise_all(known, house.credentials.values(), house.world, at_once=house.settings.limits.concurrency)
+    found = await whose_are(house, list(held))
     targets: dict[Fingerprint, Target] = {}
     unmatched: list[dict[str, Any]] = []
     for line in leaked:
         names = [value.fingerprint for value in line.values]
         ours = [name for name in names if isinstance(found[name], Live | Replaced)]
         for name in ours:
-            targets[name] = targets.get(name) or await _target(house, found[name], name, held[name])
+            targets[name] = targets.get(name) or await target_of(house, found[name], name, held[name])
         if not ours:
-            unmatched.append(_unmatched(line.name, found[line.name]))
+            unmatched.append(unmatched_row(line.name, found[line.name]))
     return list(targets.values()), unmatched
+
+
+async def whose_are(house: House, values: Sequence[Fingerprint]) -> dict[Fingerprint, Recognised]:
+    """Whose they are: first where the index knows them, then over the whole fleet, each account asked once for all of them."""
+    known = await house.ledger.journal.known_among(values)
+    return await recognise_all(known, house.credentials.values(), house.world, at_once=house.settings.limits.concurrency)
+
+
+async def of_fingerprints(house: House, values: Sequence[Fingerprint]) -> tuple[list[Target], dict[Fingerprint, Recognised]]:
+    """The values that these fingerprints name, where they are ours; and what was found of each."""
+    found = await whose_are(house, values)
+    return await targets_of(house, {name: answer for name, answer in found.items() if live_or_replaced(answer)}, {}), found
+
+
+def live_or_replaced(answer: Recognised) -> bool:
+    """Whether a value is one of ours."""
+    return isinstance(answer, Live | Replaced)
+
+
+async def targets_of(house: House, found: Mapping[Fingerprint, Recognised], held: Mapping[Fingerprint, Sealed]) -> list[Target]:
+    """What is to be done about each value of ours, so many looked at at once; `held` are those whose value was handed in."""
+    gate = asyncio.Semaphore(house.settings.limits.concurrency)
+
+    async def one(name: Fingerprint) -> Target:
+        async with gate:
+            return await target_of(house, found[name], name, held.get(name))
+
+    return list(await asyncio.gather(*(one(name) for name in found)))
 
 
 async def by_fingerprint(house: House, told: str) -> tuple[list[Target], list[dict[str, Any]]]:
@@ -168,13 +226,11 @@ async def by_fingerprint(house: House, told: str) -> tuple[list[Target], list[di
     if not _FINGERPRINT.fullmatch(start):
         fail(Exit.USAGE, "A fingerprint is 26 letters a-z and digits 2-7; its first 8, as `rotator status` shows them, are enough.")
     if len(start) == WHOLE:
-        names = [Fingerprint(start)]
-        known = {name: [credential for credential, _ in await house.ledger.journal.known_as(fingerprint=name)] for name in names}
-        found = await recognise_all(known, house.credentials.values(), house.world, at_once=house.settings.limits.concurrency)
-    else:
-        names, found = await _beginning_with(house, start)
-    targets = [await _target(house, found[name], name, None) for name in names if isinstance(found[name], Live | Replaced)]
-    return targets, [_unmatched(name, answer) for name, answer in found.items() if isinstance(answer, NotOurs | NotKnown)]
+        targets, found = await of_fingerprints(house, [Fingerprint(start)])
+        return targets, [unmatched_row(name, answer) for name, answer in found.items() if isinstance(answer, NotOurs | NotKnown)]
+    names, found = await _beginning_with(house, start)
+    targets = [await target_of(house, found[name], name, None) for name in names if isinstance(found[name], Live | Replaced)]
+    return targets, [unmatched_row(name, answer) for name, answer in found.items() if isinstance(answer, NotOurs | NotKnown)]
 
 
 async def _beginning_with(house: House, start: str) -> tuple[list[Fingerprint], dict[Fingerprint, Recognised]]:
@@ -190,7 +246,8 @@ async def _beginning_with(house: House, start: str) -> tuple[list[Fingerprint], 
     return names, {name: whose(name, asked, known_at=known[name], of=len(credentials)) for name in names}
 
 
-async def _target(house: House, found: Recognised, name: Fingerprint, value: Sealed | None) -> Target:
+async def target_of(house: House, found: Recognised, name: Fingerprint, value: Sealed | None) -> Target:
+    """What is to be done about a value that was recognised."""
     assert isinstance(found, Live | Replaced)
     slot, told = (found.slot, found.told) if isinstance(found, Live) else (None, NOTHING)
     seen = await _see_one(house, found.credential, told)
@@ -205,7 +262,8 @@ async def _see_one(house: House, credential: Credential, told: Told) -> Seen:
     return (await see(house, [credential], told))[0]
 
 
-def _unmatched(name: Fingerprint, answer: Recognised) -> dict[str, Any]:
+def unmatched_row(name: Fingerprint, answer: Recognised) -> dict[str, Any]:
+    """The row of a value that is none of ours, or of which nobody can tell."""
     if isinstance(answer, NotKnown):
         because = "; ".join([f"not found, but {len(answer.unseen)} of {answer.asked} accounts could not be asked", *answer.unseen])
         return report.unmatched(name, "not_known", because)

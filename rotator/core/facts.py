@@ -99,7 +99,18 @@ class Facts:
         if at is None or last is None or last == listed or self.memory.of(last).replaced_at:
             return None
         later = self.memory.of(listed).minted_at
+        if self._is_anothers_mint(at, listed):
+            return None
         return at if self.now < at + STRANGER_BELIEVED_AFTER and (later is None or later < at) else None
+
+    def _is_anothers_mint(self, at: datetime, value: Fingerprint) -> bool:
+        """Made right after ours by a second writer, which the vault tells: it published this value, or any, after we minted ours."""
+        secret, second = self.snapshot.secret, self.memory.second_writer
+        since = at.replace(microsecond=0)  # the vault's times are whole seconds
+        if second is not None and second.created >= since:
+            return True
+        versions = secret.versions if isinstance(secret, SecretView) else ()
+        return any(one.fingerprint == value and one.created >= since and one.is_of(self.credential.account) for one in versions)
 
     @property
     def secret(self) -> SecretView:

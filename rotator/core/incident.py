@@ -29,9 +29,10 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.UNPROVEN: frozenset({State.REVOKED, State.DEAD, State.OPEN}),
     State.DEAD: frozenset({State.CLOSED, State.OPEN}),
     State.CLOSED: frozenset({State.OPEN}),
-    State.DISMISSED: frozenset({State.OPEN}),
+    State.DISMISSED: frozenset({State.OPEN, State.HELD}),
 }
-"""OPEN can be entered from everywhere: a value that is seen alive again reopens its case."""
+"""OPEN can be entered from everywhere: a value that is seen alive again reopens its case. HELD again only by a person's order that waits
+for another person."""
 
 UNFINISHED = frozenset({State.OPEN, State.REVOKED, State.DEAD})
 ASLEEP = frozenset({State.HELD, State.DISMISSED})
@@ -142,11 +143,19 @@ def reported_again(known: Incident, reported: Incident) -> Incident:
     proven = known.reason is Reason.SUSPECTED_COMPROMISE and reported.reason is Reason.KEY_COMPROMISE
     case = replace(known, reason=Reason.KEY_COMPROMISE) if proven else known
     case = replace(case, slot=known.slot or reported.slot)
+    if known.state in ASLEEP and reported.state is State.HELD and reported.by_person:
+        return escalate(_held_anew(case, reported), reported.mode)
     if known.state in UNFINISHED or reported.state is State.HELD:
         return escalate(case, reported.mode)
     if known.state is State.DISMISSED and not (reported.by_person or proven):
         return known
     return escalate(_opened(case, reported), reported.mode)
+
+
+def _held_anew(known: Incident, reported: Incident) -> Incident:
+    """A person orders what another person has to approve: from now on the case waits for that."""
+    held = move(known, State.HELD, reported.reported_at)
+    return replace(held, source=reported.source, note=reported.note, held_because=reported.held_because)
 
 
 def _opened(known: Incident, reported: Incident) -> Incident:

@@ -148,7 +148,8 @@ class Held:
 class Memory:
     """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint.
 
-    `blind_looks`: how many looks of this run in a row did not see the slots.
+    `blind_looks`: how many looks of this run in a row did not see the slots. `second_writer` is the vault's current version, where another
+    ledger than ours seems to have published it.
     """
 
     keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
@@ -157,6 +158,7 @@ class Memory:
     held_back: Mapping[str, HeldBack] = field(default_factory=dict)
     blind_looks: int = 0
     held_by_wave: Held | None = None
+    second_writer: Version | None = None
 
     def of(self, fingerprint: Fingerprint) -> KeyMemory:
         return self.keys.get(fingerprint) or KeyMemory(fingerprint=fingerprint)

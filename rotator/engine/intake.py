@@ -90,7 +90,12 @@ async def recognise_all(
     asked = await survey([one for one in every if one.name in named], world, at_once=at_once)
     if not all(_is_settled(value, names, asked) for value, names in known_at.items()):
         asked += await survey([one for one in every if one.name not in named], world, at_once=at_once)
-    return {value: whose(value, asked, known_at=names, of=len(every)) for value, names in known_at.items()}
+    held = {value for one in asked for value in (*one.slots, *one.secret)}
+    nobodys = _nobodys(asked, of=len(every))  # the answer about every value that no one holds and no index names, and these may be many
+    return {
+        value: whose(value, asked, known_at=names, of=len(every)) if names or value in held else nobodys
+        for value, names in known_at.items()
+    }
 
 
 def _is_settled(value: Fingerprint, known_at: Sequence[str], asked: Sequence[Asked]) -> bool:
@@ -109,6 +114,11 @@ def whose(value: Fingerprint, asked: Sequence[Asked], *, known_at: Sequence[str]
     held = next((one.credential for one in asked if value in one.secret), None)
     if held is not None:
         return Replaced(credential=held)
+    return _nobodys(asked, of=of)
+
+
+def _nobodys(asked: Sequence[Asked], *, of: int) -> NotOurs | NotKnown:
+    unseen = [f"{one.credential.name}: {one.unseen}" for one in asked if one.unseen]
     unseen += [f"{one.credential.name}: {one.unread}" for one in asked if one.unread and not one.unseen]
     return NotKnown(asked=of, unseen=unseen) if unseen else NotOurs(asked=of)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from rotator.core.facts import Facts
 from rotator.core.incident import Incident
+from rotator.core.second_writer import EVENT, sentence
 from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, Settled, given_out, settle, settle_intent
 from rotator.core.snapshot import Unseen
 from rotator.core.step import Mint, Revoke
@@ -30,6 +31,7 @@ async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
     walk.values.update(look.values)
     look = await _remember_current(look, walk)
     walk.slots_unseen = walk.slots_unseen + 1 if isinstance(look.snapshot.slots, Unseen) else 0
+    await _tell_of_a_second_writer(look, walk)
     keys = {value: walk.sooner(key) for value, key in look.snapshot.memory.keys.items()}
     found = {value: replace(key, lost=False) if value in walk.values else key for value, key in keys.items()}
     memory = replace(look.snapshot.memory, keys=found, held_back=dict(walk.held_back), blind_looks=walk.slots_unseen)
@@ -40,6 +42,16 @@ async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
         await world.cases.save(case, because="as a look shows")
         world.watch("incident", credential=name, incident=case.id, state=case.state)
     return look, await world.cases.of(name) if moved else incidents
+
+
+async def _tell_of_a_second_writer(look: Look, walk: Walk) -> None:
+    """Once a version, for as long as the audit remembers."""
+    version, name = look.snapshot.memory.second_writer, walk.credential.name
+    if version is None or version.operation is None:
+        return
+    fields = {"version": version.id, "operation": version.operation, "because": sentence(version)}
+    if await walk.world.journal.say_once(name, EVENT, fields):
+        walk.world.watch(EVENT, credential=name, **fields)
 
 
 async def _remember_current(look: Look, walk: Walk) -> Look:

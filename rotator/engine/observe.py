@@ -15,6 +15,7 @@ from rotator.core.belief import SECRET_BELIEVED_FOR, SLOTS_BELIEVED_FOR
 from rotator.core.credential import Credential, Slot
 from rotator.core.faults import Denied, Fault, Missing, Rejected, Throttled
 from rotator.core.sealed import Fingerprint, Sealed
+from rotator.core.second_writer import to_be_asked_about
 from rotator.core.settle import Intent
 from rotator.core.snapshot import AccountView, Adoption, DependentView, SecretView, Snapshot, Unseen
 from rotator.engine.ports import Published, SecretLook, World
@@ -87,6 +88,7 @@ async def observe(credential: Credential, world: World, *, emergency: bool = Fal
     seen, key = (secret, None) if isinstance(secret, Unseen) else current_of(credential, secret)
     values |= {key.fingerprint: key} if key else {}
     snapshot = Snapshot(at=min([began, *old]), account=account, slots=slots, secret=seen, memory=memory)
+    snapshot = await _with_a_second_writer(credential, snapshot, world)
     views = await _dependents(credential, snapshot, key, world, patience)
     return Look(
         snapshot=replace(snapshot, dependents=views),
@@ -100,6 +102,13 @@ async def observe(credential: Credential, world: World, *, emergency: bool = Fal
         ),
         believes=bool(old),
     )
+
+
+async def _with_a_second_writer(credential: Credential, snapshot: Snapshot, world: World) -> Snapshot:
+    version = to_be_asked_about(snapshot, credential)
+    if version is None or version.operation is None or await world.journal.intended(credential.name, version.operation):
+        return snapshot
+    return replace(snapshot, memory=replace(snapshot.memory, second_writer=version))
 
 
 def _young_of(told: Told, now: datetime, emergency: bool) -> Told:

@@ -191,6 +191,12 @@ class Journal(Protocol):
 
     async def index(self, credential: str, account: str, values: Mapping[Slot, Sealed]) -> None: ...
 
+    async def intended(self, credential: str, operation: str) -> bool:
+        """Whether an operation that a tag names was one of this ledger."""
+
+    async def say_once(self, credential: str, event: str, fields: Mapping[str, str]) -> bool:
+        """Into the audit, unless it says so already; whether it is new."""
+
     async def remember(self, lease: Lease, learned: Sequence[KeyMemory]) -> None: ...
 
     async def intend(self, lease: Lease, operation: str, do: Do) -> None: ...

@@ -43,9 +43,8 @@ class AuditChain:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def events(self, credential: str | None = None) -> AsyncIterator[AuditEvent]:
-        """The chain from its first event, read in pages."""
-        after = 0
+    async def events(self, credential: str | None = None, *, after: int = 0) -> AsyncIterator[AuditEvent]:
+        """The chain from its first event (or the one `after`), read in pages."""
         while True:
             query = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(AUDIT_PAGE)
             query = query if credential is None else query.where(audit.c.credential == credential)
@@ -83,6 +82,13 @@ class AuditChain:
         async with self._database.connect() as connection:
             noted = (await connection.execute(select(audit_head))).mappings().first()
         return (noted["events"], noted["head"]) if noted else (0, GENESIS)
+
+    async def latest(self, event: str, saying: str) -> AuditEvent | None:
+        """The last event of this kind about no credential whose fields hold this word."""
+        same = and_(audit.c.credential == "", audit.c.event == event, audit.c.fields.contains(saying, autoescape=True))
+        async with self._database.connect() as connection:
+            found = (await connection.execute(select(audit).where(same).order_by(audit.c.seq.desc()).limit(1))).mappings().first()
+        return rows.event(found) if found else None
 
     async def record(self, event: str, credential: str, fields: Mapping[str, str]) -> None:
         """One event that is not part of any other change: a person's act, a fact to be anchored."""

@@ -18,9 +18,11 @@ from rotator.ledger import rows
 from rotator.ledger.audit import say
 from rotator.ledger.database import Database
 from rotator.ledger.rows import from_ms, to_ms
-from rotator.ledger.schema import incidents, intents, keys, work
+from rotator.ledger.schema import audit, audit_head, incidents, intents, keys, work
 
 OUTCOMES_THAT_HEALED = ("published", APPLIED)
+ASKED_AT_ONCE = 500
+"""How many values one query names."""
 
 
 class KeyJournal:
@@ -68,6 +70,25 @@ class KeyJournal:
         for step, at, ended in rows_:
             found.setdefault(step, []).append(timedelta(milliseconds=ended - at))
         return found
+
+    async def intended(self, credential: str, operation: str) -> bool:
+        """By the intents; by the audit, which is kept for ever, where they have forgotten it."""
+        mine = and_(audit.c.credential == credential, audit.c.event == "intent", audit.c.fields.contains(operation, autoescape=True))
+        async with self._database.connect() as connection:
+            for query in (select(intents.c.operation).where(intents.c.operation == operation), select(audit.c.seq).where(mine)):
+                if (await connection.execute(query.limit(1))).first() is not None:
+                    return True
+        return False
+
+    async def say_once(self, credential: str, event: str, fields: Mapping[str, str]) -> bool:
+        """Into the audit, unless it says so already; whether it is new."""
+        same = and_(audit.c.credential == credential, audit.c.event == event, audit.c.fields == rows.written(fields))
+        async with self._database.begin() as connection:
+            await connection.execute(select(audit_head).with_for_update())
+            if (await connection.execute(select(audit.c.seq).where(same).limit(1))).first() is not None:
+                return False
+            await say(self._database, connection, event, credential, fields)
+            return True
 
     async def intend(self, lease: Lease, operation: str, do: Do) -> None:
         """The intent, before the effect, fenced by the lease's token. Raises LeaseLost where another worker has the row."""
@@ -128,6 +149,17 @@ class KeyJournal:
         async with self._database.connect() as connection:
             found = await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(condition))
             return [(row.credential, Fingerprint(row.fingerprint)) for row in found]
+
+    async def known_among(self, values: Sequence[Fingerprint]) -> dict[Fingerprint, list[str]]:
+        """Each of the values with the credentials that it was seen at: none, mostly. A page of them a query, however many they are."""
+        known: dict[Fingerprint, list[str]] = {value: [] for value in values}
+        asked = list(known)
+        async with self._database.connect() as connection:
+            for start in range(0, len(asked), ASKED_AT_ONCE):
+                page = keys.c.fingerprint.in_(asked[start : start + ASKED_AT_ONCE])
+                for row in await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(page)):
+                    known[Fingerprint(row.fingerprint)].append(row.credential)
+        return known
 
     async def prune(self, older_than: timedelta) -> int:
         """Forget settled intents and values proven dead that are older, and no case speaks of. The audit keeps their story. How many."""

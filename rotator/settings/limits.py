@@ -43,7 +43,8 @@ class LimitSettings(Strict):
 
     `reserve` are slots beside `concurrency` that only emergencies use. A quiet credential is looked at whole every `look_every`, and its
     key in use is asked about every `ask_every`. `spread` is the share of a cryptoperiod by which a rotation may start early, so that not
-    all start at once. `history` is how long settled work is kept; the audit is kept for ever.
+    all start at once. `history` is how long settled work is kept; the audit is kept for ever. With `second_approver`, what
+    `revoke --all` orders waits for another person.
     """
 
     concurrency: Annotated[int, Field(ge=1, le=1000, strict=True)] = 32
@@ -60,6 +61,7 @@ class LimitSettings(Strict):
     ask_every: Duration = timedelta(hours=2)
     stop_within: Duration = timedelta(seconds=25)
     history: Duration = timedelta(days=90)
+    second_approver: Annotated[bool, Field(strict=True)] = False
 
     @field_validator("request_timeout", "look_every", "ask_every", "history")
     @classmethod

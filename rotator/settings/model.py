@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from rotator.core.credential import Credential, Dependent
 from rotator.core.template import MARK, Template
-from rotator.settings.alerts import AlertSettings, NotifySettings
+from rotator.settings.alerts import AlertSettings, EntraSettings, NotifySettings
 from rotator.settings.forms import AccountId, Format, Name, Reference, Strict, Url, fits, printable
 from rotator.settings.kinds import AnyDependent, DependentSettings
 from rotator.settings.limits import LimitSettings
@@ -44,11 +44,12 @@ class CustomIdentity(Strict):
 
 
 class CredentialSettings(Policies):
-    """One account's key as one vault secret."""
+    """One account's key as one vault secret. A `decoy` is one that nobody uses: `rotator drill` may leak its key."""
 
     name: Name
     account: AccountId
     secret: Url
+    decoy: Annotated[bool, Field(strict=True)] = False
     format: Format = MARK
     dependents: list[AnyDependent] = Field(default=[])
 
@@ -60,9 +61,23 @@ class CredentialSettings(Policies):
 
 
 class WebSettings(Strict):
+    """Where the daemon listens. Orders (`rotator revoke --server`) are taken from who has the `operator_token`, or an Entra token as
+    `entra` says: of one of its `callers`, with its `role` (Rotator.Operator). With neither, nobody's are taken."""
+
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     operator_token: Reference | None = None
+    entra: EntraSettings | None = None
+
+    @field_validator("entra")
+    @classmethod
+    def _known(cls, value: EntraSettings | None) -> EntraSettings | None:
+        if value is not None and not value.callers:
+            hint = "has no callers; write the application id by which people sign in, as 04b07795-8ddb-461a-bbee-02f9e1bf7b46 for Azure CLI"
+            raise PydanticCustomError("callers", hint)
+        if value is not None and value.role == "":
+            raise PydanticCustomError("role", "has an empty role; leave it out for Rotator.Operator, or name another")
+        return value
 
 
 NAMED, OWN = "<a name>", "<of your own>"

@@ -27,6 +27,7 @@ ALLOWED = {
     (State.DEAD, State.OPEN),
     (State.CLOSED, State.OPEN),
     (State.DISMISSED, State.OPEN),
+    (State.DISMISSED, State.HELD),
 }
 
 

@@ -220,7 +220,7 @@ class Routed:
             "save": "cases",
         }
         port |= dict.fromkeys(("glimpse", "read", "publish"), "vault") | dict.fromkeys(
-            ("recall", "intend", "remember", "outcome"), "journal"
+            ("recall", "intend", "intended", "say_once", "remember", "outcome"), "journal"
         )
 
         async def call(about: Any, *said: Any, **more: Any) -> Any:

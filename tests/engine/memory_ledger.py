@@ -149,5 +149,12 @@ class MemoryLedger:
         sealed = seal_event(seq=len(self.chain) + 1, at=at, event=event, credential=credential, fields=told, previous=previous)
         self.chain.append(sealed)
 
+    def say_once(self, event: str, credential: str, fields: Mapping[str, str]) -> bool:
+        told = {name: str(value) for name, value in fields.items()}
+        new = all((one.event, one.credential, one.fields) != (event, credential, told) for one in self.chain)
+        if new:
+            self.say(event, credential, fields)
+        return new
+
     def verify(self) -> Verdict:
         return verify(self.chain, count=len(self.chain), head=self.chain[-1].hash if self.chain else GENESIS)

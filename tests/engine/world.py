@@ -673,6 +673,12 @@ class LedgerEyes:
     async def index(self, credential: str, account: str, values: Mapping[Slot, Sealed]) -> None:
         await self._do("journal.index", lambda: self._ledger.index(values))
 
+    async def intended(self, credential: str, operation: str) -> bool:
+        return await self._do("journal.intended", lambda: operation in self._ledger.wishes)
+
+    async def say_once(self, credential: str, event: str, fields: Mapping[str, str]) -> bool:
+        return await self._do("journal.say_once", lambda: self._ledger.say_once(event, credential, fields))
+
     async def intend(self, lease: Lease, operation: str, do: Do) -> None:
         def effect() -> None:
             self._ledger.intend(lease, operation, do)
