@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Identity, Shares, Size, Sort, open_azure
+from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Heard, Identity, Shares, Size, Sort, open_azure, unheard
 from rotator.core.credential import Credential, Secret
 from rotator.core.faults import Missing, Rejected
 from rotator.core.sealed import Sealed
@@ -54,8 +54,11 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES) -> AsyncIterator[House]:
-    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets.
+async def open_house(
+    settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES, heard: Heard | None = None
+) -> AsyncIterator[House]:
+    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets;
+    `heard` is told of each call to Azure.
 
     Raises:
         LedgerFault, Rejected: with what stands in the way.
@@ -72,6 +75,7 @@ async def open_house(settings: Settings, directory: Path, watch: Watch, *, sizes
             sizes=sizes,
             is_urgent=is_urgent,
             gives_way=gives_way,
+            heard=heard or unheard,
         ) as azure,
     ):
         vault = KeyVault(azure)

@@ -15,6 +15,7 @@ from rotator.wiring import House
 
 if TYPE_CHECKING:
     from rotator.daemon.life import Daemon
+    from rotator.web.metrics import Metrics
 
 POLL_EVERY = timedelta(minutes=5)
 """How often the sources are asked for what a lost delivery told of: GitHub sends none again."""
@@ -34,15 +35,18 @@ def command(once: bool, common: Common) -> None:
       rotator serve                              health at http://127.0.0.1:8080/healthz and /readyz
       rotator serve --once                       what a cron job would run
     """
-    watch = Notifier(Progress() if sys.stderr.isatty() else logged)
+    from rotator.web.metrics import Metrics
+
+    metrics = Metrics(Progress() if sys.stderr.isatty() else logged)
+    watch = Notifier(metrics)
 
     async def errand(house: House) -> Exit:
-        return await _serve(house, once, common, watch)
+        return await _serve(house, once, common, watch, metrics)
 
-    in_house(_logging(common), errand, watch)
+    in_house(_logging(common), errand, watch, metrics.heard)
 
 
-async def _serve(house: House, once: bool, common: Common, notifier: Notifier) -> Exit:
+async def _serve(house: House, once: bool, common: Common, notifier: Notifier, metrics: "Metrics") -> Exit:
     from rotator.daemon.life import Daemon
     from rotator.daemon.systemd import Systemd
     from rotator.ledger.locks import AlreadyServed
@@ -59,7 +63,8 @@ async def _serve(house: House, once: bool, common: Common, notifier: Notifier) -
     if once:
         await daemon.live(once=True)
     else:
-        await _listen_and_live(daemon, house, common.config.absolute().parent)
+        await _tell_people(daemon, house, notifier)
+        await _listen_and_live(daemon, house, common.config.absolute().parent, metrics)
     return Exit.DONE
 
 
@@ -72,15 +77,17 @@ async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> No
         daemon.accompany(lambda: notifier.serve(send, now, topics, notify.per_hour))
 
 
-async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> None:
+async def _listen_and_live(daemon: "Daemon", house: House, directory: Path, metrics: "Metrics") -> None:
     """The daemon with its doors: what comes through them is stored by the reception, and worked off by the triage beside the pump."""
     from rotator.alerts.sources import Sources
     from rotator.daemon.cadence import Tick
+    from rotator.daemon.figures import figures_of
     from rotator.daemon.reception import Reception
     from rotator.daemon.triage import Triage
     from rotator.web.alerts import Doors
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
+    from rotator.web.metrics import Scrapes
     from rotator.web.readiness import checks_of
     from rotator.web.taking import Taking
     from rotator.wiring import open_alerting
@@ -97,7 +104,8 @@ async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> N
         polls = [Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)]
         daemon.accompany(triage.serve, ticks=polls if github and github.repositories else ())
         health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-        app = make_app(health.routes(), doors.routes())
+        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.overdue, daemon.pulse))
+        app = make_app(health.routes(), doors.routes(), scrapes.routes())
         async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
             watch("listening", host=settings.web.host, port=port, senders=sorted(alerting.senders))
             await daemon.live()

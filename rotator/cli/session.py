@@ -91,7 +91,12 @@ def read_settings(common: Common) -> "Settings":
         )
 
 
-def in_house(common: Common, errand: "Callable[[House], Awaitable[Exit]]", watch: Callable[..., None] | None = None) -> NoReturn:
+def in_house(
+    common: Common,
+    errand: "Callable[[House], Awaitable[Exit]]",
+    watch: Callable[..., None] | None = None,
+    heard: Callable[[str, str, float], None] | None = None,
+) -> NoReturn:
     """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback."""
     from rotator.telemetry import logged, start_logging
 
@@ -101,7 +106,7 @@ def in_house(common: Common, errand: "Callable[[House], Awaitable[Exit]]", watch
     async def opened() -> Exit:
         from rotator.wiring import open_house
 
-        async with open_house(settings, common.config.absolute().parent, watch or logged) as house:
+        async with open_house(settings, common.config.absolute().parent, watch or logged, heard=heard) as house:
             return await errand(house)
 
     sentence(opened)

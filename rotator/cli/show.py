@@ -120,7 +120,7 @@ def _line_of_a_daemon(event: str, fields: Mapping[str, Any]) -> str | None:
         case "serving":
             return f"· {fields['credentials']} credential(s) kept; Ctrl-C ends between two steps"
         case "listening":
-            return f"· http://{fields['host']}:{fields['port']}/healthz and /readyz"
+            return f"· http://{fields['host']}:{fields['port']}/healthz, /readyz and /metrics"
         case "drifted":
             return f"≠ {fields['because']}"
         case "overdue":

@@ -10,39 +10,41 @@ from rotator.ledger.work import WorkRow
 
 
 class Overdue:
-    """Knows when each credential was due as a run last saw it; for one that no run of this process saw, as its row says."""
+    """Knows when each credential was published and is due as a run last saw it; for one no run of this process saw, as its row says."""
 
     def __init__(self) -> None:
-        self._due: dict[str, datetime] = {}
+        self.due: dict[str, datetime] = {}
+        self.published: dict[str, datetime] = {}
         self._said: dict[str, datetime] = {}
         self._missed: dict[str, datetime] = {}
 
-    def note(self, name: str, due: datetime) -> None:
-        self._due[name] = due
+    @property
+    def knows_nothing(self) -> bool:
+        return not self.due
+
+    def note(self, name: str, published: datetime, due: datetime) -> None:
+        self.published[name], self.due[name] = published, due
 
     def forget(self, name: str) -> None:
-        for memory in (self._due, self._said, self._missed):
+        for memory in (self.due, self.published, self._said, self._missed):
             memory.pop(name, None)
 
     def say(self, rows: Sequence[WorkRow], credentials: Mapping[str, Credential], now: datetime, watch: Watch) -> int:
         """Say what is new; how many are overdue."""
-        overdue = 0
+        self.learn(rows, credentials)
+        overdue = [(one, due) for name, one in credentials.items() if (due := self.due.get(name)) is not None and due <= now]
+        for credential, due in overdue:
+            self._say_once(credential, due, now, watch)
+        return len(overdue)
+
+    def learn(self, rows: Sequence[WorkRow], credentials: Mapping[str, Credential]) -> None:
+        """From the rows of those that no run of this process saw: a row that rests does so until it is due."""
         for row in rows:
             credential = credentials.get(row.credential)
-            due = self._due_of(row, credential) if credential else None
-            if credential is None or due is None or due > now:
+            if credential is None or row.rests_until is None or row.credential in self.due:
                 continue
-            overdue += 1
-            self._say_once(credential, due, now, watch)
-        return overdue
-
-    def _due_of(self, row: WorkRow, credential: Credential) -> datetime | None:
-        if row.credential in self._due:
-            return self._due[row.credential]
-        if row.rests_until is None:
-            return None
-        published = row.rests_until + credential.policy.early - credential.policy.cryptoperiod
-        return due_at(credential.policy, published)
+            published = row.rests_until + credential.policy.early - credential.policy.cryptoperiod
+            self.note(row.credential, published, due_at(credential.policy, published))
 
     def _say_once(self, credential: Credential, due: datetime, now: datetime, watch: Watch) -> None:
         name = credential.name

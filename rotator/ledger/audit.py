@@ -79,6 +79,10 @@ class AuditChain:
             noted = (await connection.execute(select(audit_head))).mappings().first()
         return (noted["events"], noted["head"]) if noted else (0, GENESIS)
 
+    async def height(self) -> int:
+        """How many events the chain has."""
+        return (await self._noted())[0]
+
     async def record(self, event: str, credential: str, fields: Mapping[str, str]) -> None:
         """One event that is not part of any other change: a person's act, a fact to be anchored."""
         async with self._database.begin() as connection:

@@ -1,4 +1,4 @@
-"""Every permission that rotator asks for, in one list: what doctor asks after, and what the roles under `infra/` grant, no more and no less.
+"""Every permission that rotator asks for, in one list: what doctor asks after, and what the roles under `infra/` grant, no more, no less.
 
 The kinds of dependents say theirs beside their parameters; the core's own stand here. They are put into roles by who has to be able to take
 them away: to read and mint keys, to publish, to switch local auth off, to look around, and to move each kind of dependent. Data only.
