@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Heard, Identity, Shares, Size, Sort, open_azure, unheard
 from rotator.core.credential import Credential, Secret
-from rotator.core.faults import Missing, Rejected
+from rotator.core.faults import Fault, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.dependents import Tools, kinds_for
 from rotator.engine.gate import OnlyStopped
@@ -20,6 +20,8 @@ from rotator.engine.urgency import gives_way, is_urgent
 from rotator.issuers.cognitive import CognitiveServices
 from rotator.issuers.probes import Probes
 from rotator.key_vault import KeyVault
+from rotator.ledger.database import LedgerFault
+from rotator.ledger.login import Password
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.settings import CustomCloud, CustomIdentity, Settings
@@ -66,7 +68,6 @@ async def open_house(
     credentials = {one.name: one for one in settings.credential_list()}
     limits = settings.limits
     async with (
-        open_ledger(settings.ledger_address(directory)) as ledger,
         open_azure(
             cloud_of(settings, directory),
             identity_of(settings),
@@ -77,6 +78,7 @@ async def open_house(
             gives_way=gives_way,
             heard=heard or unheard,
         ) as azure,
+        open_ledger(settings.ledger_address(directory), login_of(settings, azure)) as ledger,
     ):
         vault = KeyVault(azure)
         tools = _tools(azure, vault, directory)
@@ -94,6 +96,27 @@ async def open_house(
             gate=OnlyStopped(ledger.waves),
         )
         yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure, tools=tools)
+
+
+@contextlib.asynccontextmanager
+async def ledger_login(settings: Settings, directory: Path) -> AsyncIterator[Password | None]:
+    """For who needs the ledger alone: its password with `ledger_login: entra`, and the connection to Entra for as long as this lasts."""
+    async with open_azure(cloud_of(settings, directory), identity_of(settings)) as azure:
+        yield login_of(settings, azure)
+
+
+def login_of(settings: Settings, azure: Azure) -> Password | None:
+    """What the ledger is logged in to with: a token of `azure` with `ledger_login: entra`, else nothing of ours."""
+    if settings.ledger_login == "libpq":
+        return None
+
+    async def token() -> Sealed:
+        try:
+            return Sealed((await azure.credential.get_token(f"{azure.cloud.database_audience.rstrip('/')}/.default")).token)
+        except Fault as fault:
+            raise LedgerFault(f"no token to log in with: {fault.what}; {fault.remedy}") from fault
+
+    return token
 
 
 def refurnished(house: House, settings: Settings) -> House:
@@ -146,6 +169,7 @@ def cloud_of(settings: Settings, directory: Path) -> Cloud:
         ca_file=str(directory / cloud.ca_file) if cloud.ca_file else None,
         verify_challenge_resource=cloud.verify_challenge_resource,
         private=True,
+        database_audience=cloud.database_audience or "",
     )
 
 

@@ -1,12 +1,13 @@
 """What every command shares: its options, the house opened and closed, and each error as a sentence with an exit code."""
 
 import asyncio
+import contextlib
 import difflib
 import functools
 import getpass
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 
 if TYPE_CHECKING:
     from rotator.core.credential import Credential
+    from rotator.ledger.login import Password
     from rotator.ledger.store import Ledger
     from rotator.settings import Settings
     from rotator.wiring import House
@@ -122,10 +124,23 @@ def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]") -> 
     async def opened() -> Exit:
         from rotator.ledger.opening import open_ledger
 
-        async with open_ledger(settings.ledger_address(common.config.absolute().parent)) as ledger:
+        directory = common.config.absolute().parent
+        async with ledger_password(settings, directory) as password, open_ledger(settings.ledger_address(directory), password) as ledger:
             return await errand(ledger)
 
     sentence(opened)
+
+
+@contextlib.asynccontextmanager
+async def ledger_password(settings: "Settings", directory: Path) -> "AsyncIterator[Password | None]":
+    """What the ledger is logged in to with; no SDK of Azure where no token of it is needed."""
+    if settings.ledger_login == "libpq":
+        yield None
+        return
+    from rotator.wiring import ledger_login
+
+    async with ledger_login(settings, directory) as password:
+        yield password
 
 
 def sentence(errand: Callable[[], Awaitable[Exit]]) -> NoReturn:

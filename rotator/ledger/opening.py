@@ -26,6 +26,7 @@ from rotator.ledger.flock import FileLock
 from rotator.ledger.inbox import Inbox
 from rotator.ledger.journal import KeyJournal
 from rotator.ledger.locks import Lock
+from rotator.ledger.login import Password, logged_in
 from rotator.ledger.store import Ledger
 from rotator.ledger.upgrade import check, upgrade
 from rotator.ledger.waves import WaveTable
@@ -37,8 +38,9 @@ SESSIONS, SESSIONS_MORE = 10, 20
 
 
 @asynccontextmanager
-async def open_ledger(url: str) -> AsyncIterator[Ledger]:
-    """The ledger at `url` (`sqlite:///path` or `postgresql://host/database`), ready to be written.
+async def open_ledger(url: str, password: Password | None = None) -> AsyncIterator[Ledger]:
+    """The ledger at `url` (`sqlite:///path` or `postgresql://host/database`), ready to be written. `password` is asked at each login to
+    PostgreSQL; without it, libpq finds its own.
 
     SQLite is made and brought up to date on the way; PostgreSQL, which others share, only if it is empty.
 
@@ -46,15 +48,15 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
         LedgerFault: it cannot be opened, or its schema is not one that this program may use.
     """
     address = _address(url)
-    opened = _postgresql(address) if address.get_backend_name() == "postgresql" else _sqlite(address)
+    opened = _postgresql(address, password) if address.get_backend_name() == "postgresql" else _sqlite(address)
     async with opened as ledger:
         yield ledger
 
 
-async def upgrade_ledger(url: str) -> tuple[str | None, str]:
+async def upgrade_ledger(url: str, password: Password | None = None) -> tuple[str | None, str]:
     """Bring the schema up to date: from which revision (None: from nothing) to which."""
     address = _address(url)
-    database = _database_of(address)
+    database = _database_of(address, password)
     try:
         return await upgrade(database)
     finally:
@@ -72,11 +74,15 @@ def _address(url: str) -> URL:
     return address
 
 
-def _database_of(address: URL) -> Database:
+def _database_of(address: URL, password: Password | None = None) -> Database:
     if address.get_backend_name() == "postgresql":
         options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES}
         pool = {"pool_size": SESSIONS, "max_overflow": SESSIONS_MORE, "pool_pre_ping": True}
-        engine = create_async_engine(address.set(drivername="postgresql+psycopg"), connect_args=options, hide_parameters=True, **pool)
+        driven = address.set(drivername="postgresql+psycopg")
+        how = (
+            {"connect_args": options} if password is None else {"async_creator": lambda: logged_in(_libpq(address), password, **KEEPALIVES)}
+        )
+        engine = create_async_engine(driven, hide_parameters=True, **how, **pool)
         return Database(engine, f"{address.host or 'PostgreSQL'}/{address.database}")
     path = _prepared(address)
     connect = {"timeout": BUSY_TIMEOUT_S}
@@ -97,9 +103,9 @@ def _ledger(database: Database, lock: Lock, heard: asyncio.Event, moved: Callabl
 
 
 @asynccontextmanager
-async def _postgresql(address: URL) -> AsyncIterator[Ledger]:
-    database, heard = _database_of(address), asyncio.Event()
-    lock = SessionLock(_libpq(address), database.name, heard)
+async def _postgresql(address: URL, password: Password | None) -> AsyncIterator[Ledger]:
+    database, heard = _database_of(address, password), asyncio.Event()
+    lock = SessionLock(_libpq(address), database.name, heard, password)
     try:
         await check(database, make=True)
         async with database.connect() as connection:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -28,6 +28,7 @@ class CustomCloud(Strict):
     audience: Url
     ca_file: str | None = None
     verify_challenge_resource: bool = True
+    database_audience: Url | None = Field(default=None, description="What a token for PostgreSQL is asked for, with ledger_login: entra.")
 
 
 class ClientSecretIdentity(Strict):
@@ -134,6 +135,9 @@ class Settings(Strict):
     cloud: CloudSetting = "public"
     identity: IdentitySetting = "default"
     ledger: str = "sqlite:///rotator.db"
+    ledger_login: Literal["libpq", "entra"] = Field(
+        default="libpq", description="How PostgreSQL is logged in to: as libpq finds by itself, or with a token of rotator's identity."
+    )
     defaults: _Policies = _Policies()
     credentials: list[CredentialSettings] = Field(default=[])
     alerts: AlertSettings = AlertSettings()
@@ -152,7 +156,7 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> "Settings":
-        problems = list(_contradictions(self))
+        problems = [*_contradictions(self), *_login_troubles(self)]
         if problems:
             raise PydanticCustomError("whole", "{problems}", {"problems": "\n".join(problems)})
         return self
@@ -212,6 +216,20 @@ def _secret_of(url: str) -> Secret:
         hint = "not a secret's URL without a version: https://VAULT.vault.azure.net/secrets/NAME"
         raise PydanticCustomError("secret", hint)
     return Secret(vault=base, name=name)
+
+
+def _login_troubles(settings: Settings) -> Iterator[str]:
+    """A token is a password: it goes to nobody who has not shown that he is the server."""
+    if settings.ledger_login != "entra":
+        return
+    said = urlsplit(settings.ledger)
+    if said.scheme != "postgresql":
+        yield "ledger_login: entra is for a ledger at postgresql://USER@HOST/DATABASE"
+    elif not said.username or dict(parse_qsl(said.query)).get("sslmode") != "verify-full":
+        form = "postgresql://USER@HOST/DATABASE?sslmode=verify-full&sslrootcert=system"
+        yield f"ledger_login: entra sends a token as the password; write ledger: {form}"
+    if isinstance(settings.cloud, CustomCloud) and settings.cloud.database_audience is None:
+        yield "ledger_login: entra in a cloud of your own needs cloud.database_audience"
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
