@@ -101,6 +101,7 @@ def in_house(
 ) -> NoReturn:
     """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback."""
     from rotator.telemetry import logged, start_logging
+    from rotator.traces import Traced, tracing
 
     settings = read_settings(common)
     start_logging(common.log_level)
@@ -108,8 +109,10 @@ def in_house(
     async def opened() -> Exit:
         from rotator.wiring import open_house
 
-        async with open_house(settings, common.config.absolute().parent, watch or logged, heard=heard) as house:
-            return await errand(house)
+        with tracing() as traced:
+            told = Traced(watch or logged) if traced else watch or logged
+            async with open_house(settings, common.config.absolute().parent, told, heard=heard) as house:
+                return await errand(house)
 
     sentence(opened)
 
