@@ -1,7 +1,7 @@
 """Traces by OpenTelemetry, where its own environment (`OTEL_…`) asks for them and `rotator[otel]` is installed; off else, and free.
 
-One trace a rotation, over all its runs on all its workers: its id is made of the rotation's. A run is a span, its steps and the calls of SDKs
-to Azure are spans inside. Everything that leaves passes the scrubber: a key is in no span. A collector that is away is nobody's trouble.
+One trace a rotation, over all its runs on all its workers: its id is made of the rotation's. A run is a span; its steps, and the calls of
+SDKs to Azure, are spans inside. Whatever leaves passes the scrubber: a key is in no span. A collector that is away is nobody's trouble.
 """
 
 import contextlib

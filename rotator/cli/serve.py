@@ -1,5 +1,6 @@
 """`rotator serve`: the daemon."""
 
+import contextlib
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -105,9 +106,13 @@ async def _listen_and_live(daemon: "Daemon", house: House, directory: Path, metr
         daemon.accompany(triage.serve, ticks=polls if github and github.repositories else ())
         health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
         scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.overdue, daemon.pulse))
-        app = make_app(health.routes(), doors.routes(), scrapes.routes())
-        async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
-            watch("listening", host=settings.web.host, port=port, senders=sorted(alerting.senders))
+        host, apart = settings.web.host, settings.web.metrics_port
+        app = make_app(health.routes(), doors.routes(), *((scrapes.routes(),) if apart is None else ()))
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(taking.running())
+            port = await stack.enter_async_context(listening(app, host, settings.web.port))
+            inside = port if apart is None else await stack.enter_async_context(listening(make_app(scrapes.routes()), host, apart))
+            watch("listening", host=host, port=port, metrics_port=inside, senders=sorted(alerting.senders))
             await daemon.live()
 
 

@@ -58,8 +58,8 @@ class Served:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def page(self, path: str) -> str:
-        port = self.until(lambda: self.told("listening"), "listening")[0]["port"]
+    def page(self, path: str, port: str = "metrics_port") -> str:
+        port = self.until(lambda: self.told("listening"), "listening")[0][port]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
@@ -80,7 +80,7 @@ def fleet(tmp_path: Path) -> Iterator[Estate]:
 def short_lived(azure: SandboxThread, directory: Path) -> Estate:
     made = build_estate(azure, directory, 2, ask_every="1s", stop_within="5s")
     document = yaml.safe_load(made.settings.read_text(encoding="utf-8"))
-    document["web"] = {"port": 0}
+    document["web"] = {"port": 0, "metrics_port": 0}
     document["credentials"][0]["cryptoperiod"] = "3s"
     made.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
     return made
@@ -116,6 +116,8 @@ def test_it_keeps_a_fleet_and_ends_when_it_is_told_to(fleet: Estate) -> None:
     assert 'rotator_azure_calls_total{answer="401",operation="GET data plane"}' in page
     assert re.search(r"^rotator_audit_events [1-9]", page, re.MULTILINE)
     assert "rotator_lock_held 1.0" in page
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        served.page("/metrics", port="port")
     assert not [key for key in fleet.azure.keys_ever if key.value in page]
     fleet.azure.regenerate(quiet, "key1")
     served.until(lambda: served.told("done", credential=quiet, step="publish"), "healing")
