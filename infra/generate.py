@@ -48,14 +48,23 @@ def _role(role: Role) -> dict[str, object]:
 
 
 def _cluster_role() -> dict[str, object]:
-    rules = [{"apiGroups": [GROUPS[resource]], "resources": [resource], "verbs": list(verbs)} for resource, verbs in cluster_rules().items()]
-    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "rotator-dependents"}, "rules": rules}
+    rules = [
+        {"apiGroups": [GROUPS[resource]], "resources": [resource], "verbs": list(verbs)} for resource, verbs in cluster_rules().items()
+    ]
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "rotator-dependents", "namespace": "prod"},
+        "rules": rules,
+    }
 
 
 def _roles() -> str:
     rows = [("role", "assigned at", "actions", "for"), ("---",) * 4]
     rows += [(f"`{one.name}`", one.scope, "<br>".join(_actions(one)), one.why) for one in azure_roles() if not _is_of_a_kind(one)]
-    rows.append(("`KIND`", "what that dependent's settings name", "the table of kinds in the README of the project", "to move dependents of KIND"))
+    rows.append(
+        ("`KIND`", "what that dependent's settings name", "the table of kinds in the README of the project", "to move dependents of KIND")
+    )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
