@@ -22,7 +22,7 @@ param registry object
 @description('rotator.yaml. It holds no secret, only references to secrets.')
 param settings string
 
-@description('What env: references of the settings name, as secrets of a vault: [{ env: GITHUB_WEBHOOK_SECRET, url: https://VAULT.vault.azure.net/secrets/NAME }]')
+@description('What env: references of the settings name, as secrets of a vault in vaultGroups: [{ env: GITHUB_WEBHOOK_SECRET, url: https://VAULT.vault.azure.net/secrets/NAME }]')
 param secrets array = []
 
 @description('Resource groups whose Cognitive Services accounts are rotated.')

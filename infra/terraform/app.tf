@@ -145,6 +145,28 @@ resource "azurerm_monitor_action_group" "oncall" {
   }
 }
 
+resource "azurerm_monitor_metric_alert" "crashing" {
+  name                = "${var.name}-crashing"
+  resource_group_name = azurerm_resource_group.home.name
+  description         = "rotator starts again and again: its log says why."
+  scopes              = [azurerm_container_app.rotator.id]
+  severity            = 2
+  frequency           = "PT5M"
+  window_size         = "PT15M"
+
+  criteria {
+    metric_namespace = "Microsoft.App/containerApps"
+    metric_name      = "RestartCount"
+    aggregation      = "Maximum"
+    operator         = "GreaterThan"
+    threshold        = 3
+  }
+
+  action {
+    action_group_id = azurerm_monitor_action_group.oncall.id
+  }
+}
+
 resource "azurerm_monitor_metric_alert" "down" {
   name                = "${var.name}-down"
   resource_group_name = azurerm_resource_group.home.name

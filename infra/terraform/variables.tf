@@ -34,7 +34,7 @@ variable "settings" {
 }
 
 variable "secrets" {
-  description = "What env: references of the settings name, as the URL of a secret in a vault."
+  description = "What env: references of the settings name, as the URL of a secret in a vault of vault_scopes."
   type        = map(string)
   default     = {}
 }

@@ -21,7 +21,7 @@ async def figures_of(house: House, fleet: Fleet, overdue: Overdue, pulse: Pulse)
     ledger, now = house.ledger, house.world.clock.now()
     try:
         async with asyncio.timeout(READ_WITHIN_S):
-            if overdue.knows_nothing:
+            if not overdue.learned:
                 overdue.learn(await ledger.work.rows(), fleet.credentials)
             read = await _ledger(ledger)
     except (LedgerFault, TimeoutError):

@@ -15,12 +15,9 @@ class Overdue:
     def __init__(self) -> None:
         self.due: dict[str, datetime] = {}
         self.published: dict[str, datetime] = {}
+        self.learned = False
         self._said: dict[str, datetime] = {}
         self._missed: dict[str, datetime] = {}
-
-    @property
-    def knows_nothing(self) -> bool:
-        return not self.due
 
     def note(self, name: str, published: datetime, due: datetime) -> None:
         self.published[name], self.due[name] = published, due
@@ -45,6 +42,7 @@ class Overdue:
                 continue
             published = row.rests_until + credential.policy.early - credential.policy.cryptoperiod
             self.note(row.credential, published, due_at(credential.policy, published))
+        self.learned = True
 
     def _say_once(self, credential: Credential, due: datetime, now: datetime, watch: Watch) -> None:
         name = credential.name

@@ -120,8 +120,8 @@ resource app 'Microsoft.App/containerApps@2024-03-01' = {
                 path: '/healthz'
                 port: 8080
               }
-              periodSeconds: 2
-              failureThreshold: 60
+              periodSeconds: 6
+              failureThreshold: 10
             }
             {
               type: 'Liveness'
@@ -202,6 +202,38 @@ resource down 'Microsoft.Insights/metricAlerts@2018-03-01' = {
           metricName: 'Replicas'
           operator: 'LessThan'
           threshold: 1
+          timeAggregation: 'Maximum'
+        }
+      ]
+    }
+    actions: [
+      {
+        actionGroupId: oncall.id
+      }
+    ]
+  }
+}
+
+resource crashing 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${name}-crashing'
+  location: 'global'
+  properties: {
+    description: 'rotator starts again and again: its log says why.'
+    severity: 2
+    enabled: true
+    scopes: [app.id]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'restarts'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.App/containerApps'
+          metricName: 'RestartCount'
+          operator: 'GreaterThan'
+          threshold: 3
           timeAggregation: 'Maximum'
         }
       ]
