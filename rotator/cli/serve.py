@@ -105,7 +105,7 @@ async def _listen_and_live(daemon: "Daemon", house: House, directory: Path, metr
         polls = [Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)]
         daemon.accompany(triage.serve, ticks=polls if github and github.repositories else ())
         health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.overdue, daemon.pulse))
+        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse))
         host, apart = settings.web.host, settings.web.metrics_port
         app = make_app(health.routes(), doors.routes(), *((scrapes.routes(),) if apart is None else ()))
         async with contextlib.AsyncExitStack() as stack:

@@ -158,7 +158,7 @@ class Errands:
         if isinstance(account, AccountView):
             self._accounts[name] = account
         if current:
-            self._overdue.note(name, current.created, due_at(run.credential.policy, current.created))
+            self._overdue.note(name, due_at(run.credential.policy, current.created))
 
     def _tell(self, run: Run) -> None:
         """How the run ended, for whoever counts."""

@@ -38,11 +38,11 @@ class Daemon:
         self._house, self._read, self._systemd = house, read, systemd
         self._polls: list[Tick] = []
         self._companions: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self.pulse, self.overdue = Pulse(), Overdue()
+        self.pulse, self._overdue = Pulse(), Overdue()
         ledger, clock = house.ledger, house.world.clock
         self._gate = Paced(ledger.waves, lambda: self.fleet.limits.wave.limits(), lambda: self.fleet.size, clock)
         self.fleet = Fleet(house.credentials, house.settings.limits, self._gated(house.world))
-        errands = Errands(self.fleet, ledger.work, ledger.waves, self.overdue, lambda: self.pump.stopping)
+        errands = Errands(self.fleet, ledger.work, ledger.waves, self._overdue, lambda: self.pump.stopping)
         self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
         self._reloads: asyncio.Task[None] | None = None
 
@@ -69,7 +69,7 @@ class Daemon:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals())
             if not once:
-                await stack.enter_async_context(ticking([*ticks_of(self.fleet, ledger, self.overdue), *self._polls], watch))
+                await stack.enter_async_context(ticking([*ticks_of(self.fleet, ledger, self._overdue), *self._polls], watch))
                 await stack.enter_async_context(self._watchdog())
                 await stack.enter_async_context(_beside(self._companions))
             watch("serving", credentials=self.fleet.size, owner=ledger.lock.owner, once=once)

@@ -10,39 +10,46 @@ from rotator.ledger.work import WorkRow
 
 
 class Overdue:
-    """Knows when each credential was published and is due as a run last saw it; for one no run of this process saw, as its row says."""
+    """Knows when each credential was due as a run last saw it; for one that no run of this process saw, as its row says."""
 
     def __init__(self) -> None:
-        self.due: dict[str, datetime] = {}
-        self.published: dict[str, datetime] = {}
-        self.learned = False
+        self._due: dict[str, datetime] = {}
         self._said: dict[str, datetime] = {}
         self._missed: dict[str, datetime] = {}
 
-    def note(self, name: str, published: datetime, due: datetime) -> None:
-        self.published[name], self.due[name] = published, due
+    def note(self, name: str, due: datetime) -> None:
+        self._due[name] = due
+
+    def learn(self, published: Mapping[str, datetime], credentials: Mapping[str, Credential]) -> None:
+        """What the ledger has is news where another worker published since: what that made old is not overdue."""
+        for name, at in published.items():
+            credential, known = credentials.get(name), self._due.get(name)
+            if credential and (known is None or at + credential.policy.cryptoperiod > known):
+                self._due[name] = due_at(credential.policy, at)
 
     def forget(self, name: str) -> None:
-        for memory in (self.due, self.published, self._said, self._missed):
+        for memory in (self._due, self._said, self._missed):
             memory.pop(name, None)
 
     def say(self, rows: Sequence[WorkRow], credentials: Mapping[str, Credential], now: datetime, watch: Watch) -> int:
         """Say what is new; how many are overdue."""
-        self.learn(rows, credentials)
-        overdue = [(one, due) for name, one in credentials.items() if (due := self.due.get(name)) is not None and due <= now]
-        for credential, due in overdue:
-            self._say_once(credential, due, now, watch)
-        return len(overdue)
-
-    def learn(self, rows: Sequence[WorkRow], credentials: Mapping[str, Credential]) -> None:
-        """From the rows of those that no run of this process saw: a row that rests does so until it is due."""
+        overdue = 0
         for row in rows:
             credential = credentials.get(row.credential)
-            if credential is None or row.rests_until is None or row.credential in self.due:
+            due = self._due_of(row, credential) if credential else None
+            if credential is None or due is None or due > now:
                 continue
-            published = row.rests_until + credential.policy.early - credential.policy.cryptoperiod
-            self.note(row.credential, published, due_at(credential.policy, published))
-        self.learned = True
+            overdue += 1
+            self._say_once(credential, due, now, watch)
+        return overdue
+
+    def _due_of(self, row: WorkRow, credential: Credential) -> datetime | None:
+        if row.credential in self._due:
+            return self._due[row.credential]
+        if row.rests_until is None:
+            return None
+        published = row.rests_until + credential.policy.early - credential.policy.cryptoperiod
+        return due_at(credential.policy, published)
 
     def _say_once(self, credential: Credential, due: datetime, now: datetime, watch: Watch) -> None:
         name = credential.name

@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from rotator.engine.ports import Watch
 from rotator.metrics import BUCKETS_S, BY_NAME, KNOWN, OTHER, SERIES_MAX, Adoptions, Count, Figures, Metric, calls_of, counts_of, samples_of
 
-KEPT_FOR = timedelta(seconds=2)
+KEPT_FOR = timedelta(seconds=5)
 
 
 class Metrics:
