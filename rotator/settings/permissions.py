@@ -90,6 +90,7 @@ SURVEY = Role(
         Permission(action="Microsoft.Authorization/locks/read", at="account"),
         Permission(action="Microsoft.Authorization/permissions/read", at="account"),
         Permission(action="Microsoft.Authorization/policyAssignments/read", at="account"),
+        Permission(action="Microsoft.Authorization/policySetDefinitions/read", at="account"),
         Permission(action="Microsoft.Insights/eventtypes/values/read", at="account", only_for="the activity log"),
     ),
 )
