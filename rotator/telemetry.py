@@ -4,11 +4,12 @@ The scrubber is the last net, not the first: it takes out of every line whatever
 sealed in memory at that moment. Standard library logs (the SDKs') pass through the same net.
 """
 
+import contextlib
 import logging
 import os
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import structlog
 from rotator.core.keyshape import CURRENT, LEGACY, MARK
 from rotator.core.sealed import alive
 
-__all__ = ["MARK", "logged", "scrub", "scrubber", "start_logging"]
+__all__ = ["MARK", "around_stories", "logged", "scrub", "scrubber", "start_logging", "story", "told"]
 
 BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/-]{16,}=*")
 IDENTIFIERS = frozenset({"version", "operation", "request_id", "incident", "fingerprint", "new_fingerprint", "hash", "previous", "head"})
@@ -83,6 +84,23 @@ def logged(event: str, **fields: Any) -> None:
     structlog.get_logger().info(event, **fields)
 
 
-def story(**fields: str) -> AbstractContextManager[None]:
-    """Every line that is said inside carries these fields: so one rotation's lines can be told from all others."""
-    return structlog.contextvars.bound_contextvars(**{name: value for name, value in fields.items() if value})
+@contextlib.contextmanager
+def story(**fields: str) -> Iterator[None]:
+    """Every line that is said inside carries these fields: so one rotation's lines can be told from all others. Traces are told, too."""
+    told = {name: value for name, value in fields.items() if value}
+    with structlog.contextvars.bound_contextvars(**told), _around(**told) if _around else contextlib.nullcontext():
+        yield
+
+
+def told(name: str) -> str:
+    """A field of the story that is being told here and now, or nothing."""
+    return str(structlog.contextvars.get_contextvars().get(name, ""))
+
+
+_around: Callable[..., AbstractContextManager[None]] | None = None
+
+
+def around_stories(around: Callable[..., AbstractContextManager[None]] | None) -> None:
+    """From now on every story is told inside this, too."""
+    global _around
+    _around = around

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Identity, Shares, Size, Sort, open_azure
+from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Heard, Identity, Shares, Size, Sort, open_azure, unheard
 from rotator.core.credential import Credential, Secret
-from rotator.core.faults import Misconfigured, Missing
+from rotator.core.faults import Fault, Misconfigured, Missing
 from rotator.core.sealed import Sealed
 from rotator.dependents import Tools, kinds_for
 from rotator.engine.gate import OnlyStopped
@@ -20,6 +20,8 @@ from rotator.engine.urgency import gives_way, is_urgent
 from rotator.issuers.cognitive import CognitiveServices
 from rotator.issuers.probes import Probes
 from rotator.key_vault import KeyVault
+from rotator.ledger.database import LedgerFault
+from rotator.ledger.login import Password
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.settings import CustomCloud, CustomIdentity, Settings
@@ -67,17 +69,23 @@ class Doorkeeping:
 
 @contextlib.asynccontextmanager
 async def open_house(
-    settings: Settings, directory: Path, watch: Watch, *, sizes: Mapping[Sort, Size] = SIZES, ledger: Ledger | None = None
+    settings: Settings,
+    directory: Path,
+    watch: Watch,
+    *,
+    sizes: Mapping[Sort, Size] = SIZES,
+    ledger: Ledger | None = None,
+    heard: Heard = unheard,
 ) -> AsyncIterator[House]:
     """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets;
-    `ledger` is one that is open already.
+    `ledger` is one that is open already; `heard` is told of each call to Azure.
 
     Raises:
         LedgerFault, Misconfigured: with what stands in the way.
     """
     async with (
-        contextlib.nullcontext(ledger) if ledger else open_ledger(settings.ledger_address(directory)) as ledger,
-        azure_of(settings, directory, sizes=sizes) as azure,
+        azure_of(settings, directory, sizes=sizes, heard=heard) as azure,
+        contextlib.nullcontext(ledger) if ledger else open_ledger(settings.ledger_address(directory), login_of(settings, azure)) as ledger,
     ):
         credentials = await roster(settings, azure, ledger, watch)
         vault = KeyVault(azure)
@@ -98,7 +106,9 @@ async def open_house(
         yield House(world=world, ledger=ledger, credentials=credentials, settings=settings, azure=azure, tools=tools)
 
 
-def azure_of(settings: Settings, directory: Path, *, sizes: Mapping[Sort, Size] = SIZES) -> contextlib.AbstractAsyncContextManager[Azure]:
+def azure_of(
+    settings: Settings, directory: Path, *, sizes: Mapping[Sort, Size] = SIZES, heard: Heard = unheard
+) -> contextlib.AbstractAsyncContextManager[Azure]:
     """The connection to Azure alone. Raises Rejected when it is opened."""
     limits = settings.limits
     return open_azure(
@@ -109,7 +119,29 @@ def azure_of(settings: Settings, directory: Path, *, sizes: Mapping[Sort, Size] 
         sizes=sizes,
         is_urgent=is_urgent,
         gives_way=gives_way,
+        heard=heard,
     )
+
+
+@contextlib.asynccontextmanager
+async def ledger_login(settings: Settings, directory: Path) -> AsyncIterator[Password | None]:
+    """For who needs the ledger alone: its password with `ledger_login: entra`, and the connection to Entra for as long as this lasts."""
+    async with azure_of(settings, directory) as azure:
+        yield login_of(settings, azure)
+
+
+def login_of(settings: Settings, azure: Azure) -> Password | None:
+    """What the ledger is logged in to with: a token of `azure` with `ledger_login: entra`, else nothing of ours."""
+    if settings.ledger_login == "libpq":
+        return None
+
+    async def token() -> Sealed:
+        try:
+            return Sealed((await azure.credential.get_token(f"{azure.cloud.database_audience.rstrip('/')}/.default")).token)
+        except Fault as fault:
+            raise LedgerFault(f"no token to log in with: {fault.what}; {fault.remedy}") from fault
+
+    return token
 
 
 async def refurnished(house: House, settings: Settings) -> House:
@@ -191,6 +223,7 @@ def cloud_of(settings: Settings, directory: Path) -> Cloud:
         ca_file=str(directory / cloud.ca_file) if cloud.ca_file else None,
         verify_challenge_resource=cloud.verify_challenge_resource,
         private=True,
+        database_audience=cloud.database_audience or "",
     )
 
 

@@ -126,3 +126,19 @@ def test_rows_that_somebody_changed_by_hand_are_a_sentence_and_never_a_traceback
             ledger.commit()
         with contextlib.suppress(LedgerFault):
             asyncio.run(ask())
+
+
+def test_a_ledger_that_wants_a_token_says_when_there_is_none(tmp_path: Path) -> None:
+    """The identity is asked before anything is sent to the server."""
+    path = tmp_path / "rotator.yaml"
+    path.write_text(
+        "ledger: postgresql://rotator@127.0.0.1:9/rotator?sslmode=verify-full\n"
+        "ledger_login: entra\n"
+        "identity: {client_secret: {tenant: t, client: c, secret: 'env:PATH'}}\n"
+        "cloud: {authority: 'https://127.0.0.1:9', resource_manager: 'https://127.0.0.1:9', audience: 'https://127.0.0.1:9', "
+        "database_audience: 'https://127.0.0.1:9'}\n"
+    )
+    for command in (["work", "list"], ["ledger", "upgrade"]):
+        result = CliRunner().invoke(main, [*command, "--config", str(path)])
+        assert result.exit_code == 1, result.output
+        assert "The ledger cannot be used: no token to log in with" in result.stderr

@@ -11,6 +11,7 @@ from rotator.azure.budget import SIZES, Budget, Sort
 from rotator.azure.cloud import CLOUDS, Cloud
 from rotator.azure.connection import Azure, open_azure
 from rotator.azure.identity import ClientSecret, Identity, Tokens
+from rotator.azure.operations import Heard, operation_of, unheard
 from rotator.azure.wire import SendOnceTransport, sent_once
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Budget",
     "ClientSecret",
     "Cloud",
+    "Heard",
     "Identity",
     "Level",
     "SendOnceTransport",
@@ -30,5 +32,7 @@ __all__ = [
     "error_code",
     "faults",
     "open_azure",
+    "operation_of",
     "sent_once",
+    "unheard",
 ]

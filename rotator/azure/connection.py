@@ -12,7 +12,8 @@ from rotator.azure.bucket import Shares, Size
 from rotator.azure.budget import CONNECTIONS_MAX, SIZES, Budget, Places, Sort
 from rotator.azure.cloud import Cloud
 from rotator.azure.identity import Identity, Tokens, credential_for, remedy_for
-from rotator.azure.wire import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, SendOnceTransport, never_again
+from rotator.azure.operations import Heard, unheard
+from rotator.azure.wire import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, SendOnceTransport, counted, never_again
 from rotator.core.faults import Misconfigured
 
 
@@ -50,9 +51,10 @@ async def open_azure(
     sizes: Mapping[Sort, Size] = SIZES,
     is_urgent: Callable[[], bool] = lambda: False,
     gives_way: Callable[[], bool] = lambda: False,
+    heard: Heard = unheard,
 ) -> AsyncIterator[Azure]:
     """Connections and credential, closed at the end. `is_urgent` tells, in the context of a call, whether it is part of an emergency,
-    `gives_way` whether it would rather come back than wait for budget.
+    `gives_way` whether it would rather come back than wait for budget; `heard` is told of each call.
 
     Raises:
         Misconfigured: the CA file cannot be read, or the identity lacks something that it needs.
@@ -66,16 +68,16 @@ async def open_azure(
     timeout = aiohttp.ClientTimeout(total=request_timeout_s, sock_connect=CONNECT_TIMEOUT_S)
     pool = aiohttp.TCPConnector(ssl=trust, limit=CONNECTIONS_MAX)
     once = aiohttp.TCPConnector(ssl=trust, limit=CONNECTIONS_MAX, force_close=True)
-    shared: dict[str, Any] = {"trust_env": True, "cookie_jar": aiohttp.DummyCookieJar(), "middlewares": (never_again,)}
+    shared: dict[str, Any] = {"trust_env": True, "cookie_jar": aiohttp.DummyCookieJar()}
     async with (
-        aiohttp.ClientSession(connector=pool, auto_decompress=False, **shared) as session,
-        aiohttp.ClientSession(connector=once, timeout=timeout, **shared) as probes,
+        aiohttp.ClientSession(connector=pool, auto_decompress=False, middlewares=(never_again,), **shared) as session,
+        aiohttp.ClientSession(connector=once, timeout=timeout, middlewares=(counted(heard), never_again), **shared) as probes,
     ):
         budget = Budget(
             resource_manager=cloud.resource_manager, shares=shares or Shares(), sizes=sizes, is_urgent=is_urgent, gives_way=gives_way
         )
         places = Places(is_urgent=is_urgent)
-        transport = SendOnceTransport(session, request_timeout_s, budget=budget, places=places)
+        transport = SendOnceTransport(session, request_timeout_s, budget=budget, places=places, heard=heard)
         credential = Tokens(credential_for(cloud, identity, transport), remedy=remedy_for(identity))
         try:
             yield Azure(

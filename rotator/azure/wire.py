@@ -7,7 +7,8 @@ with `retry_total=0` aiohttp itself still sends a PUT twice when the connection 
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline.transport import AioHttpTransport
 
 from rotator.azure.budget import Budget, Places
+from rotator.azure.operations import PROBE, Heard, operation_of, unheard
 from rotator.core.faults import Ambiguous, Denied, Rejected
 
 CONNECT_TIMEOUT_S = 5
@@ -60,12 +62,14 @@ class SendOnceTransport(AioHttpTransport):  # type: ignore[misc]  # the base is 
         *,
         budget: Budget | None = None,
         places: Places | None = None,
+        heard: Heard = unheard,
     ) -> None:
         """Timeouts stand here: those of a client are ignored once it is handed a transport."""
         super().__init__(session=session, session_owner=False, connection_timeout=CONNECT_TIMEOUT_S, read_timeout=request_timeout_s)
         self._request_timeout_s = request_timeout_s
         self._budget = budget or Budget(resource_manager="")
         self._places = places or Places()
+        self._heard = heard
 
     async def send(self, request: Any, **config: Any) -> Any:
         """The wait for a share of the budget is before the send and no part of its time: what is throttled here was never sent."""
@@ -86,11 +90,16 @@ class SendOnceTransport(AioHttpTransport):  # type: ignore[misc]  # the base is 
 
     async def _sent(self, request: Any, config: dict[str, Any]) -> Any:
         """The whole exchange in time: the wait for a name, for a connection, and an answer that drips in byte by byte."""
+        began, answer = time.monotonic(), "none"
         try:
             async with asyncio.timeout(self._request_timeout_s):
-                return await super().send(request, **config)
+                response = await super().send(request, **config)
+            answer = str(response.status_code)
+            return response
         except TimeoutError as error:
             raise ServiceResponseTimeoutError("not answered in time", error=error) from error
+        finally:
+            self._heard(operation_of(request.method, request.url), answer, time.monotonic() - began)
 
     async def sleep(self, duration: float) -> None:
         await super().sleep(min(duration, PAUSE_MAX_S))
@@ -116,3 +125,18 @@ async def never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHan
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
         raise aiohttp.ClientConnectionError(type(error).__name__) from error
+
+
+def counted(heard: Heard) -> Callable[[aiohttp.ClientRequest, aiohttp.ClientHandlerType], Awaitable[aiohttp.ClientResponse]]:
+    """A middleware that tells of each probe: of its answer, never of its key."""
+
+    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        began, answer = time.monotonic(), "none"
+        try:
+            response = await handler(request)
+            answer = str(response.status)
+            return response
+        finally:
+            heard(operation_of(request.method, str(request.url), PROBE), answer, time.monotonic() - began)
+
+    return middleware

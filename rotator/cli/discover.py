@@ -132,13 +132,15 @@ async def _ledger(settings: Settings, common: Common) -> AsyncIterator[Any]:
     """The ledger, where there is one: a survey makes none."""
     from pathlib import Path
 
+    from rotator.cli.session import ledger_password
     from rotator.ledger.opening import open_ledger
 
-    address = settings.ledger_address(common.config.absolute().parent)
+    directory = common.config.absolute().parent
+    address = settings.ledger_address(directory)
     if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).exists():
         yield None
         return
-    async with open_ledger(address) as ledger:
+    async with ledger_password(settings, directory) as password, open_ledger(address, password) as ledger:
         yield ledger
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from rotator.cli.session import Common, Exit, common_options, read_settings, sentence
+from rotator.cli.session import Common, Exit, common_options, ledger_password, read_settings, sentence
 from rotator.cli.show import print_json
 
 
@@ -20,12 +20,13 @@ def upgrade(common: Common) -> None:
     Example:
       rotator ledger upgrade --config rotator.yaml
     """
-    address = read_settings(common).ledger_address(common.config.absolute().parent)
+    settings, directory = read_settings(common), common.config.absolute().parent
 
     async def errand() -> Exit:
         from rotator.ledger.opening import upgrade_ledger
 
-        was, now = await upgrade_ledger(address)
+        async with ledger_password(settings, directory) as password:
+            was, now = await upgrade_ledger(settings.ledger_address(directory), password)
         if common.json:
             print_json({"from": was, "to": now})
         else:

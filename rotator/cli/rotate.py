@@ -21,6 +21,7 @@ from rotator.engine.gate import tell_wave
 from rotator.engine.observe import NOTHING, Told
 from rotator.engine.ports import HeldBy, Lease
 from rotator.engine.reconcile import Run, Stay, reconcile
+from rotator.telemetry import story
 from rotator.wiring import House
 
 NEXT_SHOWN = 20
@@ -107,7 +108,8 @@ async def walk(
 ) -> Run | LeaseLost:
     """The corridor under a lease, and the lease given back. A lease that was lost stops this credential and none of the others."""
     try:
-        run = await reconcile(credential, house.world, lease, until=until, known=known, told=told, stay=stay)
+        with story(credential=credential.name, rotation=lease.rotation):
+            run = await reconcile(credential, house.world, lease, until=until, known=known, told=told, stay=stay)
     except LeaseLost as lost:
         return lost
     await _give_back(house, lease, run)

@@ -17,6 +17,7 @@ from rotator.wiring import House
 
 if TYPE_CHECKING:
     from rotator.daemon.life import Daemon
+    from rotator.web.metrics import Metrics
 
 POLL_EVERY = timedelta(minutes=5)
 """How often the sources are asked for what a lost delivery told of (and once at the start): GitHub sends none again."""
@@ -36,15 +37,18 @@ def command(once: bool, common: Common) -> None:
       rotator serve            health at http://127.0.0.1:8080/healthz and /readyz
       rotator serve --once     what a cron job would run
     """
-    watch = Notifier(Progress() if sys.stderr.isatty() else logged)
+    from rotator.web.metrics import Metrics
+
+    metrics = Metrics(Progress() if sys.stderr.isatty() else logged)
+    watch = Notifier(metrics)
 
     async def errand(house: House) -> Exit:
-        return await _serve(house, once, common, watch)
+        return await _serve(house, once, common, watch, metrics)
 
-    in_house(_logging(common), errand, watch)
+    in_house(_logging(common), errand, watch, metrics.heard)
 
 
-async def _serve(house: House, once: bool, common: Common, notifier: Notifier) -> Exit:
+async def _serve(house: House, once: bool, common: Common, notifier: Notifier, metrics: "Metrics") -> Exit:
     from rotator.daemon.life import Daemon
     from rotator.daemon.systemd import Systemd
     from rotator.ledger.locks import AlreadyServed
@@ -61,7 +65,8 @@ async def _serve(house: House, once: bool, common: Common, notifier: Notifier) -
     if once:
         await daemon.live(once=True)
     else:
-        await _listen_and_live(daemon, house, common.config.absolute().parent)
+        await _tell_people(daemon, house, notifier)
+        await _listen_and_live(daemon, house, common.config.absolute().parent, metrics)
     return Exit.DONE
 
 
@@ -74,14 +79,13 @@ async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> No
         daemon.accompany(lambda: notifier.serve(send, now, topics, notify.per_hour))
 
 
-async def _listen_and_live(daemon: "Daemon", house: House, directory: Path) -> None:
-    async with open_doors(daemon, house, directory) as port:
-        house.world.watch("listening", host=house.settings.web.host, port=port, senders=sorted(house.settings.alerts.senders()))
+async def _listen_and_live(daemon: "Daemon", house: House, directory: Path, metrics: "Metrics") -> None:
+    async with open_doors(daemon, house, directory, metrics):
         await daemon.live()
 
 
 @contextlib.asynccontextmanager
-async def open_doors(daemon: "Daemon", house: House, directory: Path) -> AsyncIterator[int]:
+async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "Metrics | None" = None) -> AsyncIterator[int]:
     """The doors of a daemon that is about to live: what comes through them is stored by the reception, and worked off by the triage beside
     the pump. The port that they came to have.
 
@@ -91,11 +95,13 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path) -> AsyncIt
     from rotator.alerts.sources import Sources
     from rotator.cli.clerk import OrderDesk, doorkeeper_of
     from rotator.daemon.cadence import Tick, guarded
+    from rotator.daemon.figures import figures_of
     from rotator.daemon.reception import Reception
     from rotator.daemon.triage import Triage
     from rotator.web.alerts import Doors
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
+    from rotator.web.metrics import Scrapes
     from rotator.web.orders import Orders
     from rotator.web.readiness import checks_of
     from rotator.web.taking import Taking
@@ -115,8 +121,14 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path) -> AsyncIt
             daemon.accompany(triage.serve, guarded(poll, watch), ticks=[poll])
         orders = Orders(doorkeeper_of(kept, settings.web), OrderDesk(lambda: _as_kept(house, daemon)), watch)
         health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-        app = make_app(health.routes(), doors.routes(), orders.routes(), watch=watch)
-        async with taking.running(), listening(app, settings.web.host, settings.web.port) as port:
+        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse)).routes() if metrics else ()
+        host, apart = settings.web.host, settings.web.metrics_port
+        app = make_app(health.routes(), doors.routes(), orders.routes(), *((scrapes,) if apart is None else ()), watch=watch)
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(taking.running())
+            port = await stack.enter_async_context(listening(app, host, settings.web.port))
+            inside = port if apart is None else await stack.enter_async_context(listening(make_app(scrapes, watch=watch), host, apart))
+            watch("listening", host=host, port=port, metrics_port=inside, senders=sorted(settings.alerts.senders()))
             yield port
 
 

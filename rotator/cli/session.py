@@ -19,6 +19,7 @@ import click
 
 if TYPE_CHECKING:
     from rotator.core.credential import Credential
+    from rotator.ledger.login import Password
     from rotator.ledger.store import Ledger
     from rotator.settings import Settings
     from rotator.wiring import House
@@ -126,55 +127,65 @@ def in_house(
     common: Common,
     errand: "Callable[[House], Awaitable[Exit]]",
     watch: Callable[..., None] | None = None,
+    heard: Callable[[str, str, float], None] | None = None,
     *,
     emergency: bool = False,
 ) -> NoReturn:
     """Open the house, run the errand in it, close, and end with its exit code. A mistake of a user never shows a traceback.
 
-    An `emergency` does not wait for a ledger that cannot be used. Such an errand lets no fault of the ledger out once it has changed
-    something outside.
+    `heard` is told of each call to Azure. An `emergency` does not wait for a ledger that cannot be used. Such an errand lets no fault of
+    the ledger out once it has changed something outside.
     """
-    from rotator.cli.show import heard
+    from rotator.cli import show
+    from rotator.cli.counting import aloud
     from rotator.telemetry import start_logging
+    from rotator.traces import Traced, tracing
 
     settings = read_settings(common)
     start_logging(common.log_level)
-    directory = common.config.absolute().parent
-    address = settings.ledger_address(directory)
+    told = watch or show.heard
 
     async def opened() -> Exit:
-        from rotator.cli.counting import aloud
-        from rotator.ledger.fault import LedgerFault
-        from rotator.wiring import on_ledger, open_house
-
         aloud.set(not common.json)
-        try:
-            async with (
-                _open(address, EMERGENCY_PATIENCE_S if emergency else None) as ledger,
-                open_house(settings, directory, watch or heard, ledger=ledger) as house,
-            ):
-                return await errand(house)
-        except LedgerFault as fault:
-            if not emergency:
-                raise
-            why = fault
-        from rotator.cli.stopgap import stopgap
-
-        async with stopgap(why) as ledger, open_house(settings, directory, watch or heard, ledger=ledger) as house:
-            return await errand(on_ledger(house, ledger, stopgap=str(why)))
+        with tracing() as traced:
+            furniture = {"watch": Traced(told) if traced else told} | ({"heard": heard} if heard else {})
+            return await _housed(settings, common.config.absolute().parent, errand, furniture, emergency=emergency)
 
     sentence(opened)
 
 
+async def _housed(
+    settings: "Settings", directory: Path, errand: "Callable[[House], Awaitable[Exit]]", furniture: dict[str, Any], *, emergency: bool
+) -> Exit:
+    from rotator.ledger.fault import LedgerFault
+    from rotator.wiring import on_ledger, open_house
+
+    try:
+        async with (
+            _open(settings, directory, EMERGENCY_PATIENCE_S if emergency else None) as ledger,
+            open_house(settings, directory, ledger=ledger, **furniture) as house,
+        ):
+            return await errand(house)
+    except LedgerFault as fault:
+        if not emergency:
+            raise
+        why = fault
+    from rotator.cli.stopgap import stopgap
+
+    async with stopgap(why) as ledger, open_house(settings, directory, ledger=ledger, **furniture) as house:
+        return await errand(on_ledger(house, ledger, stopgap=str(why)))
+
+
 @contextlib.asynccontextmanager
-async def _open(address: str, patience_s: float | None = None) -> "AsyncIterator[Ledger]":
+async def _open(settings: "Settings", directory: Path, patience_s: float | None = None) -> "AsyncIterator[Ledger]":
     """The ledger. One that others hold is waited for, and that is said before somebody thinks that nothing happens."""
     from rotator.ledger.opening import BUSY_TIMEOUT_S, open_ledger
 
+    address = settings.ledger_address(directory)
     patience_s = BUSY_TIMEOUT_S if patience_s is None else patience_s
     waiting = asyncio.create_task(_say_what_is_waited_for(address, patience_s))
     try:
-        async with open_ledger(address, patience_s=patience_s) as ledger:
+        async with ledger_password(settings, directory) as password, open_ledger(address, password, patience_s=patience_s) as ledger:
             waiting.cancel()
             yield ledger
     finally:
@@ -198,16 +209,29 @@ def in_ledger(common: Common, errand: "Callable[[Ledger], Awaitable[Exit]]", *, 
 
     settings = read_settings(common)
     start_logging(common.log_level)
-    address = settings.ledger_address(common.config.absolute().parent)
+    directory = common.config.absolute().parent
+    address = settings.ledger_address(directory)
     path = Path(address.removeprefix(SQLITE))
     if not made and address.startswith(SQLITE) and not path.exists():
         fail(Exit.NOTHING_MATCHED, f"There is no ledger at {path}: nothing was done with these settings yet, or `ledger:` names another.")
 
     async def opened() -> Exit:
-        async with _open(address) as ledger:
+        async with _open(settings, directory) as ledger:
             return await errand(ledger)
 
     sentence(opened)
+
+
+@contextlib.asynccontextmanager
+async def ledger_password(settings: "Settings", directory: Path) -> "AsyncIterator[Password | None]":
+    """What the ledger is logged in to with; no SDK of Azure where no token of it is needed."""
+    if settings.ledger_login == "libpq":
+        yield None
+        return
+    from rotator.wiring import ledger_login
+
+    async with ledger_login(settings, directory) as password:
+        yield password
 
 
 def sentence(errand: Callable[[], Awaitable[Exit]]) -> NoReturn:

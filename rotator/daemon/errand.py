@@ -13,7 +13,7 @@ from rotator.core.faults import LeaseLost
 from rotator.core.policy import due_at, starts_at
 from rotator.core.retry import rest
 from rotator.core.snapshot import AccountView, Current, SecretView
-from rotator.core.step import Do, Quiet, Wait
+from rotator.core.step import Decision, Do, Quiet, Wait
 from rotator.core.wave import Wave, WaveResult, asks_again, enter, result_of, room
 from rotator.daemon.fleet import Fleet
 from rotator.daemon.overdue import Overdue
@@ -98,6 +98,7 @@ class Errands:
             await self._tell_wave(name, WaveResult.TROUBLED)
             raise
         self._remember(run)
+        self._tell(run)
         if isinstance(run.decision, Do) or (self._stopping() and isinstance(run.decision, Wait) and run.decision.until <= self._now()):
             return HandBack()
         await self._tell_wave(name, result_of(run.decision, run.look.snapshot.dependents))
@@ -159,6 +160,12 @@ class Errands:
         if current:
             self._overdue.note(name, due_at(run.credential.policy, current.created))
 
+    def _tell(self, run: Run) -> None:
+        """How the run ended, for whoever counts."""
+        seen = [{"kind": one.kind, "adoption": one.adoption.value} for one in run.look.snapshot.dependents]
+        about = {"outcome": _outcome(run.decision), "reason": run.reason, "steps": len(run.steps), "dependents": seen}
+        self._fleet.world.watch("run", credential=run.credential.name, **about)
+
     def _forget(self, name: str) -> None:
         for memory in (self._accounts, self._asked, self._troubles, self._held):
             memory.pop(name, None)
@@ -170,6 +177,20 @@ class Errands:
 
     def _now(self) -> datetime:
         return self._fleet.world.clock.now()
+
+
+def _outcome(decision: Decision) -> str:
+    match decision:
+        case Quiet():
+            return "done"
+        case Wait(failed=True):
+            return "failed"
+        case Wait(refused=True):
+            return "refused"
+        case Wait(phase="unseen"):
+            return "unseen"
+        case _:
+            return "under_way"
 
 
 def _is_within(length: timedelta, since: datetime | None, now: datetime) -> bool:

@@ -38,11 +38,11 @@ class Daemon:
         self._house, self._read, self._systemd = house, read, systemd
         self._polls: list[Tick] = []
         self._companions: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self.pulse, self._overdue = Pulse(), Overdue()
+        self.pulse, self.overdue = Pulse(), Overdue()
         ledger, clock = house.ledger, house.world.clock
         self._gate = Paced(ledger.waves, lambda: self.fleet.limits.wave.limits(), lambda: self.fleet.size, clock)
         self.fleet = Fleet(house.credentials, house.settings.limits, self._gated(house.world))
-        errands = Errands(self.fleet, ledger.work, ledger.waves, self._overdue, lambda: self.pump.stopping)
+        errands = Errands(self.fleet, ledger.work, ledger.waves, self.overdue, lambda: self.pump.stopping)
         self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
         self._reloads: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
@@ -80,7 +80,7 @@ class Daemon:
 
     def _ticks(self) -> Sequence[Tick]:
         around = Tick(name="scopes", every=timedelta(hours=1), run=self.look_around, jitter=timedelta(minutes=5))
-        return [*ticks_of(self.fleet, self._house.ledger, self._overdue), around]
+        return [*ticks_of(self.fleet, self._house.ledger, self.overdue), around]
 
     def stop(self) -> None:
         """End between two steps; told to the service manager at once."""

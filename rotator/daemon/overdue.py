@@ -20,6 +20,13 @@ class Overdue:
     def note(self, name: str, due: datetime) -> None:
         self._due[name] = due
 
+    def learn(self, published: Mapping[str, datetime], credentials: Mapping[str, Credential]) -> None:
+        """What the ledger has is news where another worker published since: what that made old is not overdue."""
+        for name, at in published.items():
+            credential, known = credentials.get(name), self._due.get(name)
+            if credential and (known is None or at + credential.policy.cryptoperiod > known):
+                self._due[name] = due_at(credential.policy, at)
+
     def forget(self, name: str) -> None:
         for memory in (self._due, self._said, self._missed):
             memory.pop(name, None)

@@ -30,6 +30,7 @@ def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
         await recalled(fleet, ledger.work)
 
     async def say_overdue() -> None:
+        overdue.learn(await ledger.journal.published(), fleet.credentials)
         overdue.say(await ledger.work.rows(), fleet.credentials, fleet.world.clock.now(), fleet.world.watch)
 
     async def prune() -> None:

@@ -40,7 +40,8 @@ async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
     moved = list(settle(facts))
     for case in moved:
         await world.cases.save(case, because="as a look shows")
-        world.watch("incident", credential=name, incident=case.id, state=case.state)
+        took = (case.dead_at or world.clock.now()) - case.reported_at
+        world.watch("incident", credential=name, incident=case.id, state=case.state, since_report_seconds=took.total_seconds())
     return look, await world.cases.of(name) if moved else incidents
 
 

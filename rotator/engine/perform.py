@@ -195,6 +195,8 @@ async def _prove_dead(step: ProveDead, bench: Bench) -> Outcome:
         proof = f"{REFUSALS_IN_A_ROW}x401 at {len(serving)} of {len(rounds)} endpoint(s)"
         proof += ", the others serve no probe" if len(serving) < len(rounds) else ""
         dead = replace(memory, dead_at=now, proof=proof, seen=detail["seen"], probe_again_at=None)
+        if memory.replaced_at:
+            detail["dead_after_seconds"] = f"{(now - memory.replaced_at).total_seconds():.3f}"
         return Outcome(result="dead", learned=(dead,), detail=detail)
     alive = any(one.verdict is Verdict.ACCEPTED for one in rounds)
     waiting = replace(memory, seen=detail["seen"], probe_again_at=now + _patience(memory.probes, bench))

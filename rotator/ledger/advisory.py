@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.ledger.database import LedgerFault, cause
 from rotator.ledger.locks import new_owner
+from rotator.ledger.login import Password, logged_in
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,8 +35,9 @@ LISTEN_AGAIN_S = 1.0
 class SessionLock:
     """Fulfils `Lock`. `heard` is set whenever any worker wakes a credential."""
 
-    def __init__(self, address: dict[str, Any], name: str, heard: asyncio.Event) -> None:
+    def __init__(self, address: dict[str, Any], name: str, heard: asyncio.Event, password: Password | None = None) -> None:
         self._address = address
+        self._password = password
         self._name = name
         self._heard = heard
         self._session: psycopg.AsyncConnection[Any] | None = None
@@ -114,7 +116,7 @@ class SessionLock:
 
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S + 1):
-                return await psycopg.AsyncConnection.connect(**self._address, **KEEPALIVES, autocommit=True)
+                return await logged_in(self._address, self._password, **KEEPALIVES, autocommit=True)
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise LedgerFault(f"{self._name}: {cause(error) or 'no answer'}") from error
 

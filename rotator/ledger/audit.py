@@ -90,6 +90,10 @@ class AuditChain:
             found = (await connection.execute(select(audit).where(same).order_by(audit.c.seq.desc()).limit(1))).mappings().first()
         return rows.event(found) if found else None
 
+    async def height(self) -> int:
+        """How many events the chain has."""
+        return (await self._noted())[0]
+
     async def record(self, event: str, credential: str, fields: Mapping[str, str]) -> None:
         """One event that is not part of any other change: a person's act, a fact to be anchored."""
         async with self._database.begin() as connection:

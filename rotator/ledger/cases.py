@@ -90,6 +90,13 @@ class CaseBook:
         async with self._database.connect() as connection:
             return [rows.incident(row) for row in (await connection.execute(query)).mappings()]
 
+    async def by_state(self) -> dict[State, int]:
+        """How many cases stand where, of those that are not over."""
+        over = [State.CLOSED.value, State.DISMISSED.value]
+        query = select(incidents.c.state, func.count()).where(incidents.c.state.not_in(over)).group_by(incidents.c.state)
+        async with self._database.connect() as connection:
+            return {State(state): count for state, count in await connection.execute(query)}
+
     # --- for people -------------------------------------------------------------------------------------------------------
 
     async def decide(self, seen: Incident, to: State, *, by: str, because: str, drain_deadline: timedelta) -> Incident:

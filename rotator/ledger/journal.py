@@ -135,6 +135,12 @@ class KeyJournal:
         statement = self._database.upsert(keys).values(**row, **facts)
         await connection.execute(statement.on_conflict_do_update(index_elements=[keys.c.credential, keys.c.fingerprint], set_=facts))
 
+    async def published(self) -> dict[str, datetime]:
+        """When what each credential's readers get was published, whichever worker did it or saw it."""
+        query = select(keys.c.credential, func.max(keys.c.published_at)).where(keys.c.published_at.is_not(None)).group_by(keys.c.credential)
+        async with self._database.connect() as connection:
+            return {name: rows.from_ms(ms) for name, ms in await connection.execute(query)}
+
     async def known_as(
         self, *, fingerprint: str | None = None, sha256: str | None = None, hmsl_hash: str | None = None, beginning: str | None = None
     ) -> list[tuple[str, Fingerprint]]:

@@ -26,6 +26,7 @@ from rotator.ledger.flock import FileLock
 from rotator.ledger.inbox import Inbox
 from rotator.ledger.journal import KeyJournal
 from rotator.ledger.locks import Lock
+from rotator.ledger.login import Password, logged_in
 from rotator.ledger.store import Ledger
 from rotator.ledger.upgrade import check, upgrade
 from rotator.ledger.waves import WaveTable
@@ -37,8 +38,9 @@ SESSIONS, SESSIONS_MORE = 10, 20
 
 
 @asynccontextmanager
-async def open_ledger(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> AsyncIterator[Ledger]:
-    """The ledger at `url` (`sqlite:///path` or `postgresql://host/database`), ready to be written.
+async def open_ledger(url: str, password: Password | None = None, *, patience_s: float = BUSY_TIMEOUT_S) -> AsyncIterator[Ledger]:
+    """The ledger at `url` (`sqlite:///path` or `postgresql://host/database`), ready to be written. `password` is asked at each login to
+    PostgreSQL; without it, libpq finds its own.
 
     SQLite is made and brought up to date on the way; PostgreSQL, which others share, only if it is empty. `patience_s` is how long a lock
     of SQLite's is waited for.
@@ -47,15 +49,15 @@ async def open_ledger(url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> AsyncI
         LedgerFault: it cannot be opened, or its schema is not one that this program may use.
     """
     address = _address(url)
-    opened = _postgresql(address) if address.get_backend_name() == "postgresql" else _sqlite(address, patience_s)
+    opened = _postgresql(address, password) if address.get_backend_name() == "postgresql" else _sqlite(address, patience_s)
     async with opened as ledger:
         yield ledger
 
 
-async def upgrade_ledger(url: str) -> tuple[str | None, str]:
+async def upgrade_ledger(url: str, password: Password | None = None) -> tuple[str | None, str]:
     """Bring the schema up to date: from which revision (None: from nothing) to which."""
     address = _address(url)
-    database = _database_of(address)
+    database = _database_of(address, password)
     try:
         return await upgrade(database)
     finally:
@@ -75,11 +77,15 @@ def _address(url: str) -> URL:
     return address
 
 
-def _database_of(address: URL, patience_s: float = BUSY_TIMEOUT_S) -> Database:
+def _database_of(address: URL, password: Password | None = None, patience_s: float = BUSY_TIMEOUT_S) -> Database:
     if address.get_backend_name() == "postgresql":
         options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES}
         pool = {"pool_size": SESSIONS, "max_overflow": SESSIONS_MORE, "pool_pre_ping": True}
-        engine = create_async_engine(address.set(drivername="postgresql+psycopg"), connect_args=options, hide_parameters=True, **pool)
+        driven = address.set(drivername="postgresql+psycopg")
+        how = (
+            {"connect_args": options} if password is None else {"async_creator": lambda: logged_in(_libpq(address), password, **KEEPALIVES)}
+        )
+        engine = create_async_engine(driven, hide_parameters=True, **how, **pool)
         return Database(engine, f"{address.host or 'PostgreSQL'}/{address.database}")
     path = _prepared(address)
     connect = {"timeout": patience_s}
@@ -100,9 +106,9 @@ def _ledger(database: Database, lock: Lock, heard: asyncio.Event, moved: Callabl
 
 
 @asynccontextmanager
-async def _postgresql(address: URL) -> AsyncIterator[Ledger]:
-    database, heard = _database_of(address), asyncio.Event()
-    lock = SessionLock(_libpq(address), database.name, heard)
+async def _postgresql(address: URL, password: Password | None) -> AsyncIterator[Ledger]:
+    database, heard = _database_of(address, password), asyncio.Event()
+    lock = SessionLock(_libpq(address), database.name, heard, password)
     try:
         await check(database, make=True)
         async with database.connect() as connection:
@@ -128,7 +134,7 @@ def _libpq(address: URL) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _sqlite(address: URL, patience_s: float) -> AsyncIterator[Ledger]:
-    database = _database_of(address, patience_s)
+    database = _database_of(address, patience_s=patience_s)
     path = Path(database.name)
     try:
         lock = _file_lock(path, database)

@@ -29,6 +29,7 @@ class CustomCloud(Strict):
     audience: Url
     ca_file: Annotated[str, AfterValidator(printable)] | None = None
     verify_challenge_resource: bool = True
+    database_audience: Url | None = Field(default=None, description="What a token for PostgreSQL is asked for, with ledger_login: entra.")
 
 
 class ClientSecretIdentity(Strict):
@@ -66,6 +67,9 @@ class WebSettings(Strict):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
+    metrics_port: Annotated[int, Field(ge=0, le=65535, strict=True)] | None = Field(
+        default=None, description="/metrics at a port of its own, where `port` is open to senders of alerts; it names credentials."
+    )
     operator_token: Reference | None = None
     entra: EntraSettings | None = None
 
@@ -106,6 +110,9 @@ class Settings(Strict):
     cloud: CloudSetting = "public"
     identity: IdentitySetting = "default"
     ledger: str = "sqlite:///rotator.db"
+    ledger_login: Literal["libpq", "entra"] = Field(
+        default="libpq", description="How PostgreSQL is logged in to: as libpq finds by itself, or with a token of rotator's identity."
+    )
     defaults: Policies = Policies()
     credentials: list[CredentialSettings] = Field(default=[])
     discover: list[ScopeSettings] = Field(default=[])
@@ -136,7 +143,7 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> "Settings":
-        problems = list(_contradictions(self))
+        problems = [*_contradictions(self), *_login_troubles(self)]
         if problems:
             raise PydanticCustomError("whole", "{problems}", {"problems": "\n".join(problems)})
         return self
@@ -179,6 +186,20 @@ def _dependent(one: DependentSettings, number: int) -> Dependent:
 
 def _plain(value: object) -> object:
     return value.model_dump() if isinstance(value, Strict) else value
+
+
+def _login_troubles(settings: Settings) -> Iterator[str]:
+    """A token is a password: it goes to nobody who has not shown that he is the server."""
+    if settings.ledger_login != "entra":
+        return
+    said = urlsplit(settings.ledger)
+    if said.scheme != "postgresql":
+        yield "ledger_login: entra is for a ledger at postgresql://USER@HOST/DATABASE"
+    elif not said.username or dict(parse_qsl(said.query)).get("sslmode") != "verify-full":
+        form = "postgresql://USER@HOST/DATABASE?sslmode=verify-full&sslrootcert=system"
+        yield f"ledger_login: entra sends a token as the password; write ledger: {form}"
+    if isinstance(settings.cloud, CustomCloud) and settings.cloud.database_audience is None:
+        yield "ledger_login: entra in a cloud of your own needs cloud.database_audience"
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:

@@ -52,6 +52,7 @@ REVEALED = {
     "dependents/webhook.py": 1,  # the signing secret, for the signature
     "engine/observe.py": 1,  # the key inside the vault's text, to compare it
     "engine/perform.py": 3,  # the text of a new version; an old version's key, to probe it
+    "ledger/login.py": 1,  # a token, as the password of a login to PostgreSQL
     "issuers/probes.py": 1,  # the header of a probe
     "notifier.py": 1,  # an address to tell people at, which holds a token
     "wiring.py": 2,  # the secrets of the senders and of the operator, which their rooms seal again

@@ -259,6 +259,20 @@ async def test_what_is_overdue_and_which_window_went_by_is_said_once() -> None:
     assert [fields["closed"] for fields in town.told("window_missed")] == ["2026-06-01T01:30:00+00:00", "2026-06-02T01:30:00+00:00"]
 
 
+async def test_what_another_worker_published_meanwhile_is_not_overdue() -> None:
+    town = Town(ages(8), limits=limits(**OPEN))
+    (credential,) = town.fleet.credentials.values()
+    await town.rows.enlist([credential.name])
+
+    async def overdue(published: datetime) -> int:
+        town.overdue.learn({credential.name: published, "gone": town.now()}, town.fleet.credentials)
+        return town.overdue.say(await town.rows.rows(), town.fleet.credentials, town.now(), town.watch)
+
+    assert await overdue(town.now() - credential.policy.cryptoperiod - DAY) == 1
+    assert await overdue(town.now() - HOUR) == 0
+    assert await overdue(town.now() - credential.policy.cryptoperiod - DAY) == 0, "an older word is no news"
+
+
 @pytest.mark.parametrize("day", [datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2027, 3, 27, 22, tzinfo=UTC)], ids=["autumn", "spring"])
 async def test_a_night_whose_hour_comes_twice_or_not_at_all_has_one_window(day: datetime) -> None:
     town = Town(ages(1, 1), limits=limits(concurrency=1, **OPEN), window=NIGHT)

@@ -115,7 +115,7 @@ async def test_systemd_is_told_of_each_turn_of_life(tmp_path: Path, abstract: bo
 def test_the_unit_waits_for_longer_than_the_daemon_takes() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read(Path(__file__).parents[2] / "infra" / "rotator.service")
+    unit.read(Path(__file__).parents[2] / "infra" / "systemd" / "rotator.service")
     service = unit["Service"]
     assert timedelta(seconds=int(service["TimeoutStopSec"])) > Settings().limits.stop_within
     assert timedelta(seconds=int(service["WatchdogSec"])) > 2 * max(LATE_AFTER.values())

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import threading
@@ -57,6 +58,11 @@ class Served:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def page(self, path: str, port: str = "metrics_port") -> str:
+        port = self.until(lambda: self.told("listening"), "listening")[0][port]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         code = self.process.wait(timeout=SOON_S)
@@ -74,7 +80,7 @@ def fleet(tmp_path: Path) -> Iterator[Estate]:
 def short_lived(azure: SandboxThread, directory: Path) -> Estate:
     made = build_estate(azure, directory, 2, ask_every="1s", stop_within="5s")
     document = yaml.safe_load(made.settings.read_text(encoding="utf-8"))
-    document["web"] = {"port": 0}
+    document["web"] = {"port": 0, "metrics_port": 0}
     document["credentials"][0]["cryptoperiod"] = "3s"
     made.settings.write_text(yaml.safe_dump(document), encoding="utf-8")
     return made
@@ -102,6 +108,17 @@ def test_it_keeps_a_fleet_and_ends_when_it_is_told_to(fleet: Estate) -> None:
     assert told_of_it[-6:] == ["mint", "prove", "publish", "revoke", "prove_dead", "retire"], told_of_it
 
     served.until(lambda: served.told("asked", credential=quiet), "light look")
+    page = served.page("/metrics")
+    assert re.search(r'^rotator_key_age_seconds\{credential="' + quiet + r'"\} ', page, re.MULTILINE), page
+    assert 'rotator_steps_total{outcome="published",step="publish"}' in page
+    assert 'rotator_rotations_total{outcome="done",reason="superseded"}' in page
+    assert 'rotator_azure_calls_total{answer="200",operation="POST Microsoft.CognitiveServices/accounts/regenerateKey"}' in page
+    assert 'rotator_azure_calls_total{answer="401",operation="GET data plane"}' in page
+    assert re.search(r"^rotator_audit_events [1-9]", page, re.MULTILINE)
+    assert "rotator_lock_held 1.0" in page
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        served.page("/metrics", port="port")
+    assert not [key for key in fleet.azure.keys_ever if key.value in page]
     fleet.azure.regenerate(quiet, "key1")
     served.until(lambda: served.told("done", credential=quiet, step="publish"), "healing")
     healed = fleet.azure.secret(fleet._vault_of(quiet), f"{quiet}-key")[-1].value
@@ -214,3 +231,12 @@ def test_waves_are_shown_stopped_and_resumed_and_hold_what_a_person_types(fleet:
     notes = [event for event in fleet.run("audit", "export").stdout.splitlines() if '"wave"' in event]
     assert "stopped by ops@example: release weekend" in notes[0]
     assert "resumed by" in notes[1]
+
+
+def test_a_notifier_that_cannot_be_spoken_to_is_said_at_the_start(fleet: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody finds out at three in the morning that nobody is told."""
+    monkeypatch.setenv("ROTATOR_TEST_NOTIFY", "no-such-service://example")
+    change(fleet, notify={"urls": ["env:ROTATOR_TEST_NOTIFY"]})
+    refused = fleet.run("serve")
+    assert refused.exit_code == 1, refused.output
+    assert "notify.urls[0]" in refused.stderr
