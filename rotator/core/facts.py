@@ -203,9 +203,13 @@ class Facts:
     def moved(self) -> bool:
         """Whether a scheduled revocation may go on: every dependent Proven; Claimed counts once grace is over."""
         current = self.current
-        grace_over = current is not None and self.now >= current.created + self.credential.policy.grace
+        grace_over = current is not None and self.now >= self.grace_ends()
         enough = {Adoption.PROVEN, Adoption.CLAIMED} if grace_over else {Adoption.PROVEN}
         return all(view.adoption in enough for view in self.snapshot.dependents)
+
+    def grace_ends(self) -> datetime:
+        """Until when dependents may lag before somebody is told, and before Claimed counts as moved."""
+        return (self.current.created if self.current else self.now) + self.credential.policy.grace
 
     def overlap_ends(self) -> datetime:
         created = self.current.created if self.current else self.now

@@ -23,7 +23,8 @@ from rotator.core.facts import Compromise, Facts, Needed
 from rotator.core.incident import Incident, State
 from rotator.core.policy import due_at, is_due, starts_at
 from rotator.core.sealed import Fingerprint
-from rotator.core.snapshot import Adoption, Snapshot, Unseen
+from rotator.core.snapshot import Adoption, DependentView, Snapshot, Unseen
+from rotator.core.stages import turn
 from rotator.core.step import (
     Adopt,
     Decision,
@@ -49,6 +50,7 @@ SOONEST = timedelta(milliseconds=250)
 PROBES_WITHOUT_ALARM = 8
 """How often a value may be refused before somebody is told: by then about two minutes have passed, and no mint takes that long."""
 HEALS_PER_HOUR_MAX = 3
+DELIVERIES_AT_ONCE = 8
 TAGS_MAX = 15
 FOREIGN_TAGS_MAX = 10
 """Key Vault allows fifteen tags a version; five are ours. In an emergency fewer of ours do."""
@@ -362,17 +364,23 @@ def _unprovable(facts: Facts) -> Wait:
 
 
 def _propagate(facts: Facts) -> Decision | None:
-    """A dependent lags: make it pick up the value. One that was tried lately, or cannot be seen, does not hold the others back."""
+    """Dependents lag whose stage has its turn: make them pick up the value, all at once.
+
+    One that was tried lately, or cannot be seen, does not hold the others of its stage back.
+    """
     active, current = facts.active, facts.current
     if active is None or current is None or current.fingerprint is None:
         return None
-    behind = {view.name: view for view in facts.snapshot.dependents if view.adoption is Adoption.STALE}
+    behind = {view.name: view for view in turn(facts).theirs if view.adoption is Adoption.STALE}
     steps = [Propagate(dependent=name, slot=active, fingerprint=current.fingerprint, version=current.version) for name in behind]
-    step = next((step for step in steps if not facts.held_back(step)), next(iter(steps), None))
-    if step is None:
+    ready = [step for step in steps if not facts.held_back(step)] or steps[:1]
+    if not ready:
         return None
+    step, *beside = ready[:DELIVERIES_AT_ONCE]
     view = behind[step.dependent]
-    return Do(step=step, reason=_reason_of_current(facts), because=f"{view.name} lags: {view.because or view.seen}", phase="propagating")
+    because = f"{view.name} lags: {view.because or view.seen}"
+    because += f"; at the same time {', '.join(one.dependent for one in beside)}" if beside else ""
+    return Do(step=step, beside=tuple(beside), reason=_reason_of_current(facts), because=because, phase="propagating")
 
 
 def _reason_of_current(facts: Facts) -> Reason:
@@ -401,9 +409,19 @@ def _overlap(facts: Facts) -> Decision | None:
         return None if facts.moved() else _wait_for_dependents(facts, retired)
     late = facts.laggards() if _grace_is_over(facts) else []
     because = f"both values are valid until {_when(ends)}; then {retired} is revoked"
-    because += "".join(f"; past grace {view.name} is {view.adoption}" + (f" ({view.because})" if view.because else "") for view in late)
-    until = min([ends, *_probes_due(facts)])
+    because += "".join(f"; past grace {view.name} is {view.adoption}" + _why_late(view, facts) for view in late)
+    because += f"; see to it, or go back to the value before: rotator rollback {facts.credential.name}" if late else ""
+    stage = turn(facts)
+    because += f"; {stage.because}" if stage.because else ""
+    until = min([ends, *_probes_due(facts), *stage.until])
     return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=bool(late))
+
+
+def _why_late(view: DependentView, facts: Facts) -> str:
+    """What was seen of it, and what the last delivery said, which may name what a person has to do."""
+    tries = [held.because for name, held in facts.memory.held_back.items() if held.failed and view.name in name.split()]
+    told = "; ".join(dict.fromkeys(filter(None, (view.because, *tries))))
+    return f" ({told})" if told else ""
 
 
 def _retired_slot(facts: Facts) -> Slot | None:
@@ -412,7 +430,7 @@ def _retired_slot(facts: Facts) -> Slot | None:
 
 
 def _grace_is_over(facts: Facts) -> bool:
-    return facts.current is not None and facts.now >= facts.current.created + facts.credential.policy.grace
+    return facts.current is not None and facts.now >= facts.grace_ends()
 
 
 def _wait_to_drain(facts: Facts, slot: Slot) -> Wait:
@@ -425,9 +443,9 @@ def _wait_to_drain(facts: Facts, slot: Slot) -> Wait:
 
 def _wait_for_dependents(facts: Facts, retired: Slot) -> Wait:
     behind = [view for view in facts.snapshot.dependents if view.adoption is not Adoption.PROVEN]
-    told = ", ".join(f"{view.name} is {view.adoption}" + (f" ({view.because})" if view.because else "") for view in behind)
+    told = ", ".join(f"{view.name} is {view.adoption}" + _why_late(view, facts) for view in behind)
     claimed_only = facts.current is not None and all(view.adoption is Adoption.CLAIMED for view in behind)
-    until = facts.current.created + facts.credential.policy.grace if facts.current and claimed_only else facts.now + LOOK_AGAIN
+    until = facts.grace_ends() if facts.current and claimed_only else facts.now + LOOK_AGAIN
     because = f"{retired} is not revoked while {told}"
     return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=_grace_is_over(facts))
 

@@ -81,6 +81,22 @@ class DependentView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How a dependent was last seen: towards which published version, `since` when it is so, and when it was last handed that version."""
+
+    dependent: str
+    kind: str
+    adoption: Adoption
+    version: str
+    fingerprint: Fingerprint
+    since: datetime
+    running: Fingerprint | None = None
+    seen: str = ""
+    because: str = ""
+    delivered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyMemory:
     """What the ledger knows of one value: every time is of an effect that was answered, or settled by looking.
 
@@ -114,6 +130,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """An operator's word, given at `at`, to publish `value` again in the place of `instead_of`: over when that is not current any more."""
+
+    value: Fingerprint
+    instead_of: Fingerprint
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBack:
     """A step that was tried lately, with or without success: not again before `until`, and it does not hold up the others."""
 
@@ -135,7 +160,9 @@ class Memory:
     """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint."""
 
     keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
+    adoptions: Mapping[str, Kept] = field(default_factory=dict)
     order: Order | None = None
+    back: Rollback | None = None
     heals_last_hour: int = 0
     held_back: Mapping[str, HeldBack] = field(default_factory=dict)
     held_by_wave: Held | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from rotator.core.adoption import handed, taken_at
 from rotator.core.credential import (
     TAG_ACCOUNT,
     TAG_FINGERPRINT,
@@ -26,7 +27,7 @@ from rotator.core.credential import (
 from rotator.core.faults import Missing, Rejected
 from rotator.core.retry import LONGEST_WAIT
 from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.snapshot import AccountView, Current, KeyMemory, Memory, SecretView, Unseen
+from rotator.core.snapshot import AccountView, Current, Kept, KeyMemory, Memory, SecretView, Unseen
 from rotator.core.step import (
     Adopt,
     Do,
@@ -59,6 +60,7 @@ class Outcome:
 
     result: str
     learned: tuple[KeyMemory, ...] = ()
+    handed: tuple[Kept, ...] = ()
     detail: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[Fingerprint, Sealed] = field(default_factory=dict)
     told: Told | None = None
@@ -181,9 +183,11 @@ async def _propagate(step: Propagate, bench: Bench) -> Outcome:
         fingerprint=step.fingerprint,
         value=bench.values[step.fingerprint],
         since=bench.look.snapshot.at,
+        delivered_at=taken_at(bench.memory.adoptions, dependent.name, step.version),
     )
     await bench.world.kinds[dependent.kind].deliver(dependent, published)
-    return Outcome(result="delivered", detail={"dependent": dependent.name})
+    given = handed(bench.look.snapshot, step, bench.world.clock.now())
+    return Outcome(result="delivered", handed=(given,), detail={"dependent": dependent.name})
 
 
 async def _prove_dead(step: ProveDead, bench: Bench) -> Outcome:

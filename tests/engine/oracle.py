@@ -15,7 +15,7 @@ from rotator.core.incident import Incident, State
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.sealed import Fingerprint, fingerprint
 from rotator.core.snapshot import Adoption, DependentView, KeyMemory
-from rotator.core.step import Do, Revoke, slot_of
+from rotator.core.step import Do, Propagate, Revoke, slot_of
 from rotator.engine.ports import Edition, Verdict
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Knowledge:
     operation: str = ""
     do: Do | None = None
     calls: int = 0
+    meant: dict[str, str] = field(default_factory=dict)
+    cleared: dict[str, str] = field(default_factory=dict)
 
     @property
     def as_of(self) -> int:
@@ -155,11 +157,14 @@ class Oracle:
     def held(self, worker: str) -> None:
         known = self.of(worker)
         known.allowance, known.busy = 1, True
+        known.cleared, known.meant = known.meant, {}
         self.overdue(self.reports.values())
 
     def intended(self, worker: str, operation: str, do: Do) -> None:
         known = self.of(worker)
         known.operation, known.do, known.calls = operation, do, 0
+        if isinstance(do.step, Propagate):
+            known.meant[do.step.dependent] = operation
 
     def sends(self, worker: str, steps: Sequence[str], *, slot: Slot | None = None, operation: str | None = None) -> Do:
         known, row = self.of(worker), self.world.ledger.row
@@ -181,6 +186,17 @@ class Oracle:
         known.allowance, known.calls = known.allowance - 1, known.calls + 1
         self._count(do.step.name)
         return do
+
+    def delivers(self, worker: str, dependent: str) -> None:
+        """Of several at once each has an intent of its own; the lease was looked at after the last of these, and before the first call."""
+        known, row = self.of(worker), self.world.ledger.row
+        operation = known.cleared.pop(dependent, None)
+        if row is None or row.owner != worker:
+            self.violated(5, f"{worker} delivers while {row.owner if row else 'nobody'} holds the lease")
+        wish = self.world.ledger.wishes.get(operation or "")
+        if wish is None or wish.outcome is not None:
+            self.violated(9, f"{dependent} is delivered to without an intent of its own that is open")
+        self._count("propagate")
 
     def _count(self, step: str) -> None:
         now = self.world.now()
