@@ -11,6 +11,7 @@ COMMANDS = {
     "status": "Every credential: what is active, how old, when due, and what is going on.",
     "plan": "What would be done next, and why. Changes nothing.",
     "rotate": "Rotate credentials without downtime, to the proof that the old key is dead.",
+    "rollback": "Go back to the value before, while its overlap lasts.",
     "revoke": "Kill a leaked key: replace it, revoke it, prove it dead.",
     "incidents": "The cases: list and show them, approve or dismiss what waits for a person, write the post-mortem.",
     "serve": "The daemon: keep the fleet rotated, without anyone watching.",

@@ -115,6 +115,10 @@ class Facts:
         return self.secret.current
 
     @property
+    def active_since(self) -> datetime:
+        return self.secret.active_since(self.credential.account) or self.now
+
+    @property
     def active(self) -> Slot | None:
         """The slot whose value the vault's current version holds."""
         current = self.current

@@ -22,6 +22,7 @@ from rotator.core.credential import Credential, Reason, Role, Slot, Version
 from rotator.core.facts import Compromise, Facts, Needed
 from rotator.core.incident import Incident, State
 from rotator.core.policy import due_at, is_due, starts_at
+from rotator.core.rollback import asked_anew, why_not_back
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Adoption, DependentView, Snapshot, Unseen
 from rotator.core.stages import turn
@@ -231,6 +232,22 @@ def _adopt(facts: Facts) -> Decision | None:
     )
 
 
+def _roll_back(facts: Facts) -> Decision | None:
+    """An operator asked for the value before, and it may be had (`core/rollback.py`): publish it again, once it is accepted just now."""
+    order = facts.memory.back
+    if order is None or facts.current is None or why_not_back(facts, order):
+        return None
+    slot = facts.slot_of(order.value)
+    assert slot is not None
+    told = f"an operator asked to go back to the value before, which {slot} holds"
+    unproven = _to_prove(asked_anew(facts, order), slot, Reason.SUPERSEDED, told)
+    if unproven:
+        return unproven
+    step = Publish(slot=slot, fingerprint=order.value)
+    because = f"{told}; the one that it superseded lives on for an overlap of its own"
+    return Do(step=step, reason=Reason.SUPERSEDED, because=because, phase="publishing")
+
+
 def _renew(facts: Facts) -> Decision | None:
     """The current value is compromised, ordered away, or past its cryptoperiod in an open window: mint, prove, publish the other slot.
 
@@ -291,10 +308,11 @@ def _why_renew(facts: Facts) -> tuple[Reason, str] | None:
         return case.reason, f"the value in the vault is compromised, to be dead by {case.deadline:%H:%M:%S}"
     if _is_ordered(facts):
         return Reason.SUPERSEDED, "an operator ordered a new value"
-    if is_due(facts.credential.policy, current.created, facts.now):
-        due = due_at(facts.credential.policy, current.created)
+    since = facts.active_since
+    if is_due(facts.credential.policy, since, facts.now):
+        due = due_at(facts.credential.policy, since)
         over = "its cryptoperiod is over" if due <= facts.now else f"due {_when(due)} and let out early, so that not all are due at once"
-        return Reason.SUPERSEDED, f"active since {current.created:%Y-%m-%d}, {over}"
+        return Reason.SUPERSEDED, f"active since {since:%Y-%m-%d}, {over}"
     return None
 
 
@@ -535,10 +553,9 @@ def _held(facts: Facts) -> Decision | None:
 
 
 def _quiet(facts: Facts) -> Quiet:
-    current, active = facts.current, facts.active
-    assert current is not None
+    active, since = facts.active, facts.active_since
     assert active is not None
-    due, starts = due_at(facts.credential.policy, current.created), starts_at(facts.credential.policy, current.created)
+    due, starts = due_at(facts.credential.policy, since), starts_at(facts.credential.policy, since)
     if starts <= facts.now and facts.credential.policy.window:
         opens = facts.credential.policy.window.next_open(facts.now)
         told = "overdue since" if due <= facts.now else "due"
@@ -593,6 +610,7 @@ RULES: tuple[Rule, ...] = (
     _local_auth_off,
     _heal,
     _adopt,
+    _roll_back,
     _renew,
     _propagate,
     _supersede,

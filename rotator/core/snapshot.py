@@ -54,6 +54,14 @@ class SecretView:
     def version(self, identity: str) -> Version | None:
         return next((version for version in self.versions if version.id == identity), None)
 
+    def active_since(self, account: str) -> datetime | None:
+        """Since when the current value is given out: published again (gone back to, or healed), it is no younger for that."""
+        if self.current is None:
+            return None
+        value = self.current.fingerprint
+        before = [one.created for one in self.versions if value and one.fingerprint == value and one.is_of(account)]
+        return min([self.current.created, *before])
+
     @property
     def current_version(self) -> Version | None:
         return self.version(self.current.version) if self.current else None

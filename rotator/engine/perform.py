@@ -156,7 +156,7 @@ async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outco
     edition = Edition(
         text=Sealed(text),
         tags=_with_foreign(own, secret.foreign_tags),
-        expires=now + bench.credential.policy.cryptoperiod,
+        expires=_expires(step, bench, now),
         content_type=secret.content_type,
     )
     placed = await bench.world.vault.publish(bench.credential.secret, edition)
@@ -164,6 +164,13 @@ async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outco
     learned = replace(known, slot=step.slot, published_at=placed.created, version=placed.version)
     told = replace(bench.look.told, secret=Word(said=_as_published(secret, edition, placed), at=now))
     return Outcome(result="published", learned=(learned,), detail={"version": placed.version}, told=told)
+
+
+def _expires(step: Publish, bench: Bench, now: datetime) -> datetime:
+    """When its cryptoperiod is over, which a value that was published before has begun already; never before an overlap is over."""
+    policy = bench.credential.policy
+    before = [one.created for one in bench.look.secret.view.versions if one.fingerprint == step.fingerprint] if bench.look.secret else []
+    return max(min([now, *before]) + policy.cryptoperiod, now + min(policy.overlap, policy.cryptoperiod))
 
 
 async def _adopt(do: Do, step: Adopt, operation: str, bench: Bench) -> Outcome:

@@ -70,6 +70,14 @@ class WindowSettings(Strict):
         return value
 
 
+class StagesSettings(Strict):
+    """How the stages of the dependents follow each other."""
+
+    pause: Duration = Field(
+        default=timedelta(0), description="How long a dependent that only claims to have moved holds the next stage up."
+    )
+
+
 class _Policies(Strict):
     cryptoperiod: Duration | None = None
     overlap: Duration | None = None
@@ -79,6 +87,7 @@ class _Policies(Strict):
     window: WindowSettings | None = None
     unprovable: Unprovable | None = None
     on_suspicion: OnSuspicion | None = None
+    stages: StagesSettings | None = None
 
     @field_validator("cryptoperiod", "drain_deadline")
     @classmethod
@@ -189,16 +198,22 @@ def _policy(one: _Policies, defaults: _Policies) -> Policy:
         value = getattr(one, name) if name in one.model_fields_set else getattr(defaults, name)
         if isinstance(value, WindowSettings):
             value = Window(opens=value.opens, length=value.for_, zone=value.zone)
+        if isinstance(value, StagesSettings):
+            name, value = "pause", value.pause
         if value is not None or name == "window":
             said[name] = value
     return Policy(**said)
 
 
+_OF_ALL_KINDS = ("kind", "name", "stage", "canary")
+
+
 def _dependent(one: DependentSettings, number: int) -> Dependent:
-    parameters = {field: _plain(getattr(one, field)) for field in type(one).model_fields if field not in ("kind", "name")}
+    parameters = {field: _plain(getattr(one, field)) for field in type(one).model_fields if field not in _OF_ALL_KINDS}
     if parameters["health"] is None:
         del parameters["health"]
-    return Dependent(name=one.name or f"{one.kind}-{number}", kind=one.kind, parameters=parameters)
+    name = one.name or f"{one.kind}-{number}"
+    return Dependent(name=name, kind=one.kind, parameters=parameters, stage=one.stage, canary=one.canary)
 
 
 def _plain(value: object) -> object:
@@ -219,6 +234,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         policy = _policy(one, settings.defaults)
         if policy.overlap >= policy.cryptoperiod:
             yield f"credentials[{number}]: overlap is not shorter than cryptoperiod, so no rotation could end before the next"
+        pauses = policy.pause * (len({(each.stage, each.canary) for each in one.dependents}) - 1)
+        if policy.pause and pauses >= policy.grace:
+            yield f"credentials[{number}].stages: the pauses are together not shorter than grace, after which no stage waits any more"
         names = [_dependent(each, place).name for place, each in enumerate(one.dependents, 1)]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"credentials[{number}].dependents: two are named {name!r}; each needs a `name` of its own"
