@@ -20,13 +20,24 @@ from rotator.wiring import House
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One value of one credential that is to die. `resumes` is the case that an earlier run left unfinished."""
+    """One value of one credential that is to die. `resumes` is the case that an earlier run left unfinished; `told` and `note` say how it
+    was found, where somebody else than the operator found it."""
 
     seen: Seen
     fingerprint: Fingerprint
     slot: Slot | None
     resumes: Incident | None = None
     value: Sealed | None = None
+    told: str = ""
+    note: str = ""
+
+
+class Unclear(Exception):
+    """Which key of a credential is meant cannot be told. Nothing was changed; the text says what to do, `code` how a command ends."""
+
+    def __init__(self, credential: str, code: Exit, sentence: str) -> None:
+        super().__init__(sentence)
+        self.credential, self.code = credential, code
 
 
 async def named(house: House, credentials: Sequence[Credential], slot: str | None) -> list[Target]:
@@ -73,7 +84,8 @@ def _in_slots(seen: Seen, slot: str | None) -> list[Target]:
         return left
     wanted = list(Slot) if slot == "both" else [Slot(slot)] if slot else [seen.active] if seen.active else []
     if not wanted:
-        fail(
+        raise Unclear(
+            seen.credential.name,
             Exit.REFUSED,
             f"{seen.credential.name}: which key is active cannot be told, because the vault's current value is not one of them. "
             f"Nothing was changed. Say which: rotator revoke {seen.credential.name} --slot key1|key2|both",
@@ -97,15 +109,15 @@ async def recognised(house: House, leaked: Sequence[Sealed], fingerprint: str | 
         )
         match found:
             case Live(credential=credential, slot=slot, told=told):
-                targets.append(await _target(house, credential, name, slot, held.get(name), told))
+                targets.append(await target_of(house, credential, name, slot, held.get(name), told))
             case Replaced(credential=credential):
-                targets.append(await _target(house, credential, name, None, held.get(name), NOTHING))
+                targets.append(await target_of(house, credential, name, None, held.get(name), NOTHING))
             case NotOurs() | NotKnown():
                 unmatched.append(_unmatched(name, found))
     return targets, unmatched
 
 
-async def _target(house: House, credential: Credential, name: Fingerprint, slot: Slot | None, value: Sealed | None, told: Told) -> Target:
+async def target_of(house: House, credential: Credential, name: Fingerprint, slot: Slot | None, value: Sealed | None, told: Told) -> Target:
     seen = (await see(house, [credential], told))[0]
     case = next((case for case in seen.incidents if case.fingerprint == name and case.is_acted_on), None)
     return Target(seen=seen, fingerprint=name, slot=slot, value=value, resumes=case if case and case.is_open else None)

@@ -24,7 +24,7 @@ from rotator.core.incident import Incident, State
 from rotator.core.policy import due_at, is_due, starts_at
 from rotator.core.rollback import asked_anew, why_not_back
 from rotator.core.sealed import Fingerprint
-from rotator.core.snapshot import Adoption, DependentView, Snapshot, Unseen
+from rotator.core.snapshot import Adoption, DependentView, HeldBack, Snapshot, Unseen
 from rotator.core.stages import turn
 from rotator.core.step import (
     Adopt,
@@ -67,13 +67,19 @@ def plan(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inciden
             held = facts.held_back(decision.step)
             if held is None:
                 return decision
-            because = f"{decision.step.name}: {held.because}; tried again {_when(held.until)}"
-            waiting.append(
-                Wait(until=held.until, because=because, phase=decision.phase, reason=decision.reason, failed=held.failed, tell=held.failed)
-            )
+            waiting.append(_held_back(decision, held, facts))
         elif decision is not None:
             return _not_past_a_deadline(decision, waiting, facts)
     return _not_past_a_deadline(_quiet(facts) if not waiting else waiting[0], waiting, facts)
+
+
+def _held_back(do: Do, held: HeldBack, facts: Facts) -> Wait:
+    """Tried again later. A dependent that takes the value and does not move is told of past grace, however well each delivery went."""
+    late = isinstance(do.step, Propagate) and _grace_is_over(facts)
+    because = f"{do.step.name}: {held.because}; tried again {_when(held.until)}"
+    because += f"; past grace {do.because}; {_way_back(facts)}" if late else ""
+    tell = held.failed or late
+    return Wait(until=held.until, because=because, phase=do.phase, reason=do.reason, failed=held.failed, tell=tell)
 
 
 def _ask(rule: "Rule", facts: Facts) -> Decision | None:
@@ -241,6 +247,8 @@ def _roll_back(facts: Facts) -> Decision | None:
     assert slot is not None
     told = f"an operator asked to go back to the value before, which {slot} holds"
     unproven = _to_prove(asked_anew(facts, order), slot, Reason.SUPERSEDED, told)
+    if isinstance(unproven, Wait):
+        return replace(unproven, until=min(unproven.until, facts.overlap_ends()))
     if unproven:
         return unproven
     step = Publish(slot=slot, fingerprint=order.value)
@@ -428,11 +436,15 @@ def _overlap(facts: Facts) -> Decision | None:
     late = facts.laggards() if _grace_is_over(facts) else []
     because = f"both values are valid until {_when(ends)}; then {retired} is revoked"
     because += "".join(f"; past grace {view.name} is {view.adoption}" + _why_late(view, facts) for view in late)
-    because += f"; see to it, or go back to the value before: rotator rollback {facts.credential.name}" if late else ""
+    because += f"; {_way_back(facts)}" if late else ""
     stage = turn(facts)
     because += f"; {stage.because}" if stage.because else ""
     until = min([ends, *_probes_due(facts), *stage.until])
     return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=bool(late))
+
+
+def _way_back(facts: Facts) -> str:
+    return f"see to it, or go back to the value before: rotator rollback {facts.credential.name}"
 
 
 def _why_late(view: DependentView, facts: Facts) -> str:

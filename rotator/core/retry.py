@@ -13,6 +13,8 @@ LONGEST_THROTTLE = timedelta(hours=1)
 EMERGENCY_WAIT = timedelta(seconds=10)
 LATE_EFFECT = timedelta(seconds=1)
 """How long a call whose answer was lost is left alone before the same step is tried anew: its effect may still come."""
+MOVES_WITHIN = timedelta(seconds=30)
+"""A dependent that was handed the value is given this long to show it before it is handed it again; ever longer, if it does not."""
 FAULTS_IN_A_ROW_MAX = 12
 FIRST_REST = timedelta(seconds=15)
 LONGEST_REST = timedelta(hours=1)
@@ -52,6 +54,12 @@ def after(fault: Fault, failures: int, now: datetime, *, emergency: bool = False
             return GiveUp(because=fault.what)
         case _:
             assert_never(fault)
+
+
+def handed_again(lags_since: datetime, handed: datetime, *, emergency: bool) -> datetime:
+    """When a dependent that lags since then is handed the value again: each time twice as long after it began to lag, bounded."""
+    longer = min(max(handed - lags_since, MOVES_WITHIN), LONGEST_WAIT)
+    return handed + (MOVES_WITHIN if emergency else longer)
 
 
 def backoff(failures: int, chance: random.Random) -> timedelta:

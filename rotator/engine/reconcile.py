@@ -19,7 +19,7 @@ from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Rejected
 from rotator.core.incident import Incident, State
 from rotator.core.plan import RECHECK
-from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, Again, GiveUp, after
+from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, MOVES_WITHIN, Again, GiveUp, after
 from rotator.core.sealed import Sealed
 from rotator.core.settle import close
 from rotator.core.snapshot import AccountView, HeldBack
@@ -51,8 +51,6 @@ LOOKS_MAX = 10_000
 SHORTEST_WAIT = timedelta(milliseconds=50)
 SETTLES_WITHIN = timedelta(seconds=1)
 """A step that succeeded is not repeated within this time, even if a look does not show its effect yet."""
-MOVES_WITHIN = timedelta(seconds=30)
-"""A dependent that was handed the value is given this long to show it before it is handed it again."""
 FIRST_BLIND_WAIT = timedelta(seconds=0.5)
 BLIND_LOOKS_MAX = 8
 """How many looks in a row may see nothing before a run gives up (about two minutes), and how many if a person has to act first."""

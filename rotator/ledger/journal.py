@@ -22,6 +22,8 @@ from rotator.ledger.rows import to_ms
 from rotator.ledger.schema import adoptions, incidents, intents, keys, work
 
 OUTCOMES_THAT_HEALED = ("published", APPLIED)
+ASKED_AT_ONCE = 500
+"""How many values one query names."""
 
 
 class KeyJournal:
@@ -141,6 +143,17 @@ class KeyJournal:
         async with self._database.connect() as connection:
             found = await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(condition))
             return [(row.credential, Fingerprint(row.fingerprint)) for row in found]
+
+    async def known_among(self, values: Sequence[Fingerprint]) -> dict[Fingerprint, list[str]]:
+        """Each of the values with the credentials that it was seen at: none, mostly. A page of them a query, however many they are."""
+        known: dict[Fingerprint, list[str]] = {value: [] for value in values}
+        asked = list(known)
+        async with self._database.connect() as connection:
+            for start in range(0, len(asked), ASKED_AT_ONCE):
+                page = keys.c.fingerprint.in_(asked[start : start + ASKED_AT_ONCE])
+                for row in await connection.execute(select(keys.c.credential, keys.c.fingerprint).where(page)):
+                    known[Fingerprint(row.fingerprint)].append(row.credential)
+        return known
 
     async def prune(self, older_than: timedelta) -> int:
         """Forget settled intents and values proven dead that are older, and no case speaks of. The audit keeps their story. How many."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ BEFORE = Kept(dependent="api", kind="app-service", adoption=STALE, version="v2",
 STEP = Propagate(dependent="api", slot=KEY2, fingerprint=B, version="v2")
 
 
-def seen(adoption: Adoption, *kept: Kept, **changes: object) -> Snapshot:
+def seen(adoption: Adoption, *kept: Kept, **changes: Any) -> Snapshot:
     one = replace(dependent("api", adoption), **{"running": A, **changes})
     return overlap(dependents=(one,), memory=remember(adoptions={each.dependent: each for each in kept}))
 
@@ -26,7 +27,7 @@ def test_what_was_never_seen_is_news() -> None:
 
 
 @pytest.mark.parametrize("again", [{}, {"seen": "200 at another time"}, {"because": "said in other words"}], ids=str)
-def test_what_is_as_it_was_is_no_news(again: dict[str, object]) -> None:
+def test_what_is_as_it_was_is_no_news(again: dict[str, Any]) -> None:
     assert changed(seen(STALE, BEFORE, **again), NOW) == []
 
 

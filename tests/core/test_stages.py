@@ -167,3 +167,31 @@ def test_no_more_than_a_bounded_number_is_handed_the_value_at_once() -> None:
     assert isinstance(decision, Do)
     assert 1 + len(decision.beside) == DELIVERIES_AT_ONCE
     assert len({label(step) for step in (decision.step, *decision.beside)}) == DELIVERIES_AT_ONCE
+
+
+def handed(ago: timedelta, lags_for: timedelta) -> Snapshot:
+    """The one dependent was handed the value so long ago, and lags for so long."""
+    one = replace(kept("api", STALE, lags_for), delivered_at=NOW - ago)
+    return overlap(dependents=(dependent("api", STALE),), memory=remember(adoptions={"api": one}))
+
+
+@pytest.mark.parametrize(
+    ("ago", "lags_for", "again"),
+    [
+        (timedelta(seconds=29), timedelta(seconds=29), False),
+        (timedelta(seconds=30), timedelta(seconds=30), True),
+        (timedelta(seconds=59), timedelta(seconds=119), False),
+        (timedelta(seconds=60), timedelta(seconds=120), True),
+        (timedelta(seconds=299), 2 * HOUR, False),
+        (timedelta(seconds=300), 2 * HOUR, True),
+    ],
+    ids=str,
+)
+def test_one_that_takes_the_value_and_does_not_move_is_handed_it_ever_less_often(ago: timedelta, lags_for: timedelta, again: bool) -> None:
+    """By what the ledger remembers, so by whichever process."""
+    decision = decide(handed(ago, lags_for))
+    assert isinstance(decision, Do) is again, decision
+
+
+def test_in_an_emergency_it_is_handed_the_value_again_soon() -> None:
+    assert isinstance(decide(handed(timedelta(seconds=31), 2 * HOUR), case(A, left=HOUR)), Do)

@@ -84,6 +84,7 @@ class Oracle:
         self.reports: dict[Fingerprint, Report] = {}
         self.accepted: set[str] = set()
         self.given_out: set[str] = set()
+        self.ordered_back: set[str] = set()
         self.chains: list[MemoryLedger] = []
         self.obstructed_until = world.now()
         self.effects: list[tuple[datetime, str]] = []
@@ -128,6 +129,10 @@ class Oracle:
     def obstructed(self, length: timedelta) -> None:
         """Azure (or the weather over our own processes) does not permit a kill for so long."""
         self.obstructed_until = max(self.obstructed_until, self.world.now() + length)
+
+    def going_back(self, value: str) -> None:
+        """An operator ordered this value, which a later one superseded, to be given out again."""
+        self.ordered_back.add(value)
 
     # --- what the workers look at
 
@@ -316,7 +321,7 @@ class Oracle:
         """A value that a later one superseded is not given out again while the later one is good."""
         ours = [entry for entry in self.world.entries if TAG_OPERATION in entry.tags]
         given = [(entry, self._inside(entry)) for entry in ours if entry.tags.get(TAG_FINGERPRINT) == fingerprint(self._inside(entry))]
-        if excused or not given:
+        if excused or not given or value in self.ordered_back:
             return
         last, newest = given[-1]
         good = newest in self.world.slots.values() and not self._is_reported(newest) and newest in self.accepted
