@@ -202,6 +202,22 @@ class Oracle:
         if wish is None or wish.outcome is not None:
             self.violated(9, f"{dependent} is delivered to without an intent of its own that is open")
         self._count("propagate")
+        self._in_turn(known, dependent)
+
+    def _in_turn(self, known: Knowledge, dependent: str) -> None:
+        """On schedule, and while the value before lives, nobody is handed the new one before the stage before has it, or grace is over."""
+        world, current = self.world, self.world.current
+        places = {one.name: (one.stage, not one.canary) for one in world.credential.dependents}
+        emergency = any(case.is_open for case in world.ledger.cases.values()) or self.last_act > known.as_of or known.old_vault
+        reasons = (Reason.KEY_COMPROMISE, Reason.SUSPECTED_COMPROMISE)
+        if emergency or current is None or current.tags.get(TAG_REASON) in reasons:
+            return
+        before_lives = all(value in self.given_out for value in world.slots.values())
+        if not before_lives or world.now() >= current.created + world.credential.policy.grace - SKEW_MAX:
+            return
+        for view in known.views.values():
+            if places[view.name] < places[dependent] and view.adoption in (Adoption.STALE, Adoption.UNSEEN):
+                self.violated("stages", f"{dependent} is handed the value while {view.name} of the stage before is {view.adoption}")
 
     def _count(self, step: str) -> None:
         now = self.world.now()
