@@ -13,6 +13,7 @@ COMMANDS = {
     "rotate": "Rotate credentials without downtime, to the proof that the old key is dead.",
     "rollback": "Go back to the value before, while its overlap lasts.",
     "revoke": "Kill a leaked key: replace it, revoke it, prove it dead.",
+    "hunt": "Who holds a copy of a key that the settings do not know, or pins a version that never moves.",
     "incidents": "The cases: list and show them, approve or dismiss what waits for a person, write the post-mortem.",
     "serve": "The daemon: keep the fleet rotated, without anyone watching.",
     "waves": "How scheduled rotations go out: a canary first. Stop and resume them.",

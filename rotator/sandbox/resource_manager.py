@@ -17,6 +17,7 @@ from rotator.sandbox.accounts import PROVIDER, Account
 from rotator.sandbox.consumers import CONSUMERS
 from rotator.sandbox.entra import check_bearer
 from rotator.sandbox.keys import SLOTS
+from rotator.sandbox.listings import Listings
 from rotator.sandbox.state import AUDIENCE, State
 from rotator.sandbox.updates import Updates
 from rotator.sandbox.wire import Answer, Call, Refused, Route
@@ -57,6 +58,7 @@ class ResourceManager:
             Route("POST", rf"{_ACCOUNT}/regenerateKey", "RegenerateKey", self.regenerate_key),
             Route("GET", rf"{_OPERATION}Statuses/(?P<id>[^/]+)", "GetOperation", self._updates.status),
             Route("GET", rf"{_OPERATION}Results/(?P<id>[^/]+)", "GetOperation", self._updates.result),
+            *Listings(state, url).routes,
             *(route for room in CONSUMERS for route in room(state).routes),
         )
 
