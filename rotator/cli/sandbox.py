@@ -113,7 +113,7 @@ def write_settings(
     azure: Any,
     fleet: Sequence[Mapping[str, str]],
     *,
-    policies: Mapping[str, Mapping[str, str]] | None = None,
+    policies: Mapping[str, Mapping[str, Any]] | None = None,
     **defaults: str,
 ) -> tuple[Path, Path]:
     """Settings for the fleet, and the file that holds the sandbox's client secret (a fake one, for its owner alone)."""

@@ -160,7 +160,9 @@ def prints(text: object) -> tuple[Fingerprint, ...]:
 
 
 def place_of(resource: str) -> str:
-    """A resource id as people say it: its names, without where every id begins."""
+    """A resource id as people say it: its names, and the group or subscription it is in. A URL says enough itself."""
+    if resource.startswith("https://"):
+        return resource
     parts = resource.strip("/").split("/")
     nouns = parts[parts.index("providers") + 2 :] if "providers" in parts else parts
     names = "/".join(nouns[1::2]) or "/".join(nouns)

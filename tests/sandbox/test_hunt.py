@@ -100,7 +100,7 @@ def test_for_people_it_is_a_table_and_the_yaml_to_add(estate: Estate) -> None:
         ("ListServices", "every Microsoft.ApiManagement/service", "Microsoft.ApiManagement/service/read"),
         ("ListNamedValues", "the named values of apim", "Microsoft.ApiManagement/service/namedValues/read"),
         ("ListNamedValue", "apim/plain", "Microsoft.ApiManagement/service/namedValues/listValue/action"),
-        ("ListVaults", "every vault", "Microsoft.KeyVault/vaults/read"),
+        ("ListVaults", "every Microsoft.KeyVault/vaults", "Microsoft.KeyVault/vaults/read"),
         ("ListSecrets", "the secrets of", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"),
         ("GetSecret", "secrets/by-hand", "Microsoft.KeyVault/vaults/secrets/getSecret/action"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rotator.cli.demo.client import Client
+from rotator.cli.demo.residents import Fared, fared
 from rotator.cli.show import print_table
 from rotator.core.audit import Verdict as Chain
 from rotator.core.sealed import Sealed
@@ -29,6 +30,7 @@ class Story:
     client: Client
     wants: str
     no_failure: bool = False
+    spares_apps: bool = False
 
     @property
     def leak_to_dead_s(self) -> float | None:
@@ -47,11 +49,12 @@ class Finding:
     refused: int
     asked: int
     vault_accepted: bool
+    apps: Fared | None = None
 
     @property
     def holds(self) -> bool:
         story = self.story
-        kept = not (story.no_failure and story.client.failed)
+        kept = not (story.no_failure and story.client.failed) and not (story.spares_apps and (self.apps is None or self.apps.failed))
         return story.row["outcome"] == story.wants and self.refused == self.asked > 0 and self.vault_accepted and kept
 
 
@@ -90,6 +93,7 @@ async def _finding(azure: Any, house: House, story: Story) -> Finding:
         story=story,
         refused=sum(answer.verdict is Verdict.REFUSED for answer in answers),
         asked=len(answers),
+        apps=fared(azure, story.name),
         vault_accepted=bool(accepted) and all(answer.verdict is Verdict.ACCEPTED for answer in accepted),
     )
 
@@ -108,12 +112,25 @@ def _plain(finding: Finding) -> dict[str, Any]:
         "client_failures": story.client.failed,
         "client_failed_for_s": story.client.failed_for_s,
         "leak_to_dead_s": story.leak_to_dead_s,
+        "apps": finding.apps.as_json() if finding.apps else None,
     }
 
 
 def print_evidence(evidence: Evidence) -> None:
     """The table, whether it holds, and what to type next."""
-    columns = ("account", "what", "old key refused", "vault's key", "client: calls", "failed", "failed for", "leak to dead", "so?")
+    columns = (
+        "account",
+        "what",
+        "old key refused",
+        "vault's key",
+        "client: calls",
+        "failed",
+        "failed for",
+        "4 apps: failed",
+        "for",
+        "leak to dead",
+        "so?",
+    )
     click.echo()
     print_table("Evidence, measured after the fact", columns, [_cells(finding) for finding in evidence.findings])
     whole = "is whole" if not evidence.chain.broken else f"is BROKEN: {evidence.chain.broken}"
@@ -137,6 +154,8 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         str(client.calls),
         str(client.failed),
         f"{client.failed_for_s:.1f} s" if client.failed else "–",
+        f"{finding.apps.failed} of {finding.apps.calls}" if finding.apps else "–",
+        f"{finding.apps.failed_for_s:.1f} s" if finding.apps and finding.apps.failed else "–",
         f"{story.leak_to_dead_s:.1f} s" if story.leak_to_dead_s is not None else "–",
         "yes" if finding.holds else "NO",
     )
