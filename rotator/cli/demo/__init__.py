@@ -121,12 +121,12 @@ async def _client(azure: Any, house: House, name: str) -> AsyncIterator[Client]:
     account = azure.account(name)
     client = Client(house=house, secret=house.credentials[name].secret, kind=account.kind, endpoint=account.endpoint.rstrip("/"))
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(client.run())
+        group.create_task(client.run())
         await client.first_answer.wait()
         try:
             yield client
         finally:
-            running.cancel()
+            client.stopping = True
 
 
 def _headline(common: Common, text: str) -> None:
