@@ -134,7 +134,7 @@ def test_the_shell_completes(tmp_path: Path) -> None:
         program, capture_output=True, text=True, timeout=60, env={**os.environ, "_ROTATOR_COMPLETE": "zsh_source"}, check=True
     )
     assert "#compdef rotator" in done.stdout
-    words = {"COMP_WORDS": "rotator ro", "COMP_CWORD": "1", "_ROTATOR_COMPLETE": "bash_complete"}
+    words = {"COMP_WORDS": "rotator rot", "COMP_CWORD": "1", "_ROTATOR_COMPLETE": "bash_complete"}
     done = subprocess.run(program, capture_output=True, text=True, timeout=60, env={**os.environ, **words}, check=True)
     assert done.stdout.splitlines() == ["plain,rotate"]
 

@@ -811,3 +811,48 @@ def test_a_share_is_a_percentage(wrong: str) -> None:
     with pytest.raises(SettingsError) as raised:
         parse(f"limits: {{spread: '{wrong}'}}", "test")
     assert raised.value.errors == ["limits.spread (line 1): not a share; write a percentage, like 5%"]
+
+
+# --- stages -------------------------------------------------------------------------------------------------------------------
+
+STAGED = (
+    ONE
+    + """\
+    grace: 1h
+    stages: {pause: 10m}
+    dependents:
+      - {kind: health, name: try, url: "https://a.example/h", canary: true}
+      - {kind: health, name: api, url: "https://b.example/h"}
+      - {kind: health, name: batch, url: "https://c.example/h", stage: 2}
+"""
+)
+
+
+def test_stages_canary_and_pause_are_read() -> None:
+    (one,) = parse(STAGED, "test").credential_list()
+    assert one.policy.pause == timedelta(minutes=10)
+    assert [(each.name, each.stage, each.canary) for each in one.dependents] == [("try", 1, True), ("api", 1, False), ("batch", 2, False)]
+    assert "stage" not in one.dependents[0].parameters
+    assert "canary" not in one.dependents[0].parameters
+
+
+def test_a_pause_may_be_a_default_of_the_fleet() -> None:
+    (one,) = parse("defaults: {stages: {pause: 90s}}\n" + ONE, "test").credential_list()
+    assert one.policy.pause == timedelta(seconds=90)
+    assert parse(ONE, "test").credential_list()[0].policy.pause == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (STAGED.replace("stage: 2", "stage: 0"), "credentials[0].dependents[2].stage"),
+        (STAGED.replace("stage: 2", "stage: 10"), "credentials[0].dependents[2].stage"),
+        (STAGED.replace("canary: true", "canary: 1"), "credentials[0].dependents[0].canary"),
+        (STAGED.replace("pause: 10m", "pauses: 10m"), "did you mean 'pause'?"),
+        (STAGED.replace("pause: 10m", "pause: 30m"), "the pauses are together not shorter than grace"),
+    ],
+)
+def test_stages_that_cannot_be_are_said_to_be_so(text: str, says: str) -> None:
+    with pytest.raises(SettingsError) as found:
+        parse(text, "test")
+    assert says in "\n".join(found.value.errors)

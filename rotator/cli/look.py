@@ -38,6 +38,12 @@ class Seen:
         return secret.current if isinstance(secret, SecretView) else None
 
     @property
+    def active_since(self) -> datetime | None:
+        """Since when the current value is given out."""
+        secret = self.look.snapshot.secret
+        return secret.active_since(self.credential.account) if isinstance(secret, SecretView) else None
+
+    @property
     def active(self) -> Slot | None:
         """The slot that the vault's current value is in, if both can be seen."""
         slots, current = self.look.snapshot.slots, self.current

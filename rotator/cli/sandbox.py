@@ -149,7 +149,7 @@ def write_settings(
     azure: Any,
     fleet: Sequence[Mapping[str, str]],
     *,
-    policies: Mapping[str, Mapping[str, str]] | None = None,
+    policies: Mapping[str, Mapping[str, Any]] | None = None,
     port: int | None = None,
     **defaults: str,
 ) -> tuple[Path, Path]:

@@ -46,7 +46,7 @@ def row(one: Seen) -> dict[str, Any]:
         "secret": str(one.credential.secret),
         "active": one.active,
         "fingerprint": one.current.fingerprint if one.current else None,
-        "age_seconds": int((one.at - one.current.created).total_seconds()) if one.current else None,
+        "age_seconds": int((one.at - one.active_since).total_seconds()) if one.active_since else None,
         "due_at": rfc3339(due),
         "overdue": due is not None and due <= one.at,
         "phase": one.decision.phase,
@@ -66,7 +66,7 @@ def _because(one: Seen) -> str:
 
 
 def _due(one: Seen) -> datetime | None:
-    return due_at(one.credential.policy, one.current.created) if one.current else None
+    return due_at(one.credential.policy, one.active_since) if one.active_since else None
 
 
 def _held(one: Seen) -> str | None:
@@ -86,7 +86,7 @@ def _print(seen: list[Seen], now: datetime) -> None:
             one.credential.name,
             str(one.active or "–"),
             (one.current.fingerprint or "–")[:8] if one.current else "–",
-            length(now - one.current.created) if one.current else "–",
+            length(now - one.active_since) if one.active_since else "–",
             _when_due(one, now),
             one.decision.phase,
             next((case.id for case in one.incidents if case.is_open), "–"),

@@ -66,11 +66,13 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependent:
-    """Something that runs on the value: what kind it is and the settings of that kind."""
+    """Something that runs on the value: what kind it is, the settings of that kind, and when its turn is (`core/stages.py`)."""
 
     name: str
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    stage: int = 1
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

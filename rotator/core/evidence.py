@@ -5,7 +5,7 @@ if it kills, probes or retires its very value; or if it is part of a rotation th
 stood. What other cases of the same credential kill is not in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from rotator.core.settle import APPLIED, NOT_APPLIED, NOT_KNOWN
 from rotator.core.step import Adopt, Mint, Propagate, Prove, ProveDead, Publish, Recover, Retire, Revoke, SwitchOffLocalAuth
 
 FILED, MOVED, APPROVED, DISMISSED = "incident.filed", "incident.moved", "incident.approved", "incident.dismissed"
+ADOPTION = "adoption"
 SOURCE_CLOSED, ANCHORED = "report.closed", "report.anchored"
 KILLS = frozenset({Revoke.name, Mint.name})
 """Both are one call, and end the value that was in the slot."""
@@ -83,11 +84,13 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The events that speak of one case, in the order of the chain: the words about it, its steps, and what was closed at a source."""
+    """The events that speak of one case, in the order of the chain: the words about it, its steps, what was closed at a source, and how the
+    dependents took what was published for it."""
 
     words: tuple[AuditEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
     closings: tuple[AuditEvent, ...] = ()
+    adoptions: tuple[AuditEvent, ...] = ()
 
     @property
     def filed(self) -> AuditEvent | None:
@@ -97,7 +100,7 @@ class Evidence:
     def events(self) -> tuple[AuditEvent, ...]:
         """All of them, in the order of the chain."""
         steps = [event for effect in self.effects for event in (effect.intent, effect.outcome) if event]
-        return tuple(sorted((*self.words, *steps, *self.closings), key=lambda event: event.seq))
+        return tuple(sorted((*self.words, *steps, *self.closings, *self.adoptions), key=lambda event: event.seq))
 
 
 def gather(case: Incident, events: Sequence[AuditEvent]) -> Evidence:
@@ -106,7 +109,19 @@ def gather(case: Incident, events: Sequence[AuditEvent]) -> Evidence:
     about = [event for event in ordered if event.fields.get("incident") == case.id]
     words = tuple(event for event in about if event.event.startswith("incident."))
     closings = tuple(event for event in about if event.event == SOURCE_CLOSED)
-    return Evidence(words=words, effects=tuple(_of(case, words, _effects(ordered))), closings=closings)
+    effects = tuple(_of(case, words, _effects(ordered)))
+    return Evidence(words=words, effects=effects, closings=closings, adoptions=tuple(_adoptions(case, words, effects, ordered)))
+
+
+def _adoptions(
+    case: Incident, words: Sequence[AuditEvent], effects: Sequence[Effect], ordered: Sequence[AuditEvent]
+) -> Iterator[AuditEvent]:
+    """Of the values that its rotations published, while it stood: one look may be another rotation's that went on with the same value."""
+    first, last = _span(case, words)
+    published = {effect.value for effect in effects if effect.step == Publish.name and effect.value != case.fingerprint}
+    for event in ordered:
+        if event.event == ADOPTION and first < event.seq < last and event.fields.get("fingerprint") in published:
+            yield event
 
 
 def _effects(ordered: Sequence[AuditEvent]) -> list[Effect]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from rotator.core.credential import Credential, Reason, Role, Slot, Version, account_tag
 from rotator.core.incident import Incident
 from rotator.core.policy import Unprovable
+from rotator.core.retry import handed_again
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import (
     AccountView,
@@ -25,7 +26,7 @@ from rotator.core.snapshot import (
     Snapshot,
     Unseen,
 )
-from rotator.core.step import Step, label
+from rotator.core.step import Propagate, Step, label
 
 T = TypeVar("T")
 
@@ -141,6 +142,10 @@ class Facts:
         return self.secret.current
 
     @property
+    def active_since(self) -> datetime:
+        return self.secret.active_since(self.credential.account) or self.now
+
+    @property
     def active(self) -> Slot | None:
         """The slot whose value the vault's current version holds."""
         current = self.current
@@ -219,8 +224,17 @@ class Facts:
 
     def held_back(self, step: Step) -> HeldBack | None:
         """Whether this very step was tried a moment ago and is not to be tried again yet."""
-        held = self.memory.held_back.get(label(step))
-        return held if held and self.now < held.until else None
+        handed = self._handed(step) if isinstance(step, Propagate) else None
+        held = [one for one in (self.memory.held_back.get(label(step)), handed) if one and self.now < one.until]
+        return max(held, key=lambda one: (one.failed, one.until), default=None)
+
+    def _handed(self, step: Propagate) -> HeldBack | None:
+        """What the ledger says of the last delivery, whoever did it."""
+        kept = self.memory.adoptions.get(step.dependent)
+        if kept is None or kept.version != step.version or kept.delivered_at is None:
+            return None
+        until = handed_again(kept.since, kept.delivered_at, emergency=any(case.is_open for case in self.incidents))
+        return HeldBack(until=until, because="delivered", failed=False)
 
     def laggards(self) -> list[DependentView]:
         """Dependents that may still run on an older value: seen to (Stale), or not seen (Unseen)."""
@@ -229,9 +243,13 @@ class Facts:
     def moved(self) -> bool:
         """Whether a scheduled revocation may go on: every dependent Proven; Claimed counts once grace is over."""
         current = self.current
-        grace_over = current is not None and self.now >= current.created + self.credential.policy.grace
+        grace_over = current is not None and self.now >= self.grace_ends()
         enough = {Adoption.PROVEN, Adoption.CLAIMED} if grace_over else {Adoption.PROVEN}
         return all(view.adoption in enough for view in self.snapshot.dependents)
+
+    def grace_ends(self) -> datetime:
+        """Until when dependents may lag before somebody is told, and before Claimed counts as moved."""
+        return (self.current.created if self.current else self.now) + self.credential.policy.grace
 
     def overlap_ends(self) -> datetime:
         created = self.current.created if self.current else self.now

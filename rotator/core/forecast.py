@@ -57,8 +57,9 @@ def runbook(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inci
         decision = plan(snapshot, credential, cases, now)
         lines.append(Forecast(decision=decision, not_before=now))
         match decision:
-            case Do(step=step):
-                snapshot, cases = after(snapshot, credential, cases, step, now)
+            case Do(step=step, beside=beside):
+                for one in (step, *beside):
+                    snapshot, cases = after(snapshot, credential, cases, one, now)
             case Wait() if decision.refused or decision.phase == "unseen" or decision.until - now > HORIZON:
                 deadline = _next_deadline(cases, now)
                 if deadline is None:

@@ -23,6 +23,8 @@ class What(StrEnum):
     ACCEPTED = "accepted"
     PUBLISHED = "published"
     DELIVERED = "delivered"
+    MOVED = "moved"
+    LAGS = "lags"
     REVOKE_CALLED = "revoke_called"
     REVOKED = "revoked"
     FIRST_401 = "first_401"

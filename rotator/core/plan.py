@@ -23,8 +23,10 @@ from rotator.core.facts import Compromise, Facts, Needed
 from rotator.core.incident import Incident, State
 from rotator.core.policy import due_at, is_due, starts_at
 from rotator.core.retry import EMERGENCY_WAIT
+from rotator.core.rollback import asked_anew, why_not_back
 from rotator.core.sealed import Fingerprint
-from rotator.core.snapshot import Adoption, HeldBack, Snapshot, Unseen
+from rotator.core.snapshot import Adoption, DependentView, HeldBack, Snapshot, Unseen
+from rotator.core.stages import turn
 from rotator.core.step import (
     Adopt,
     Decision,
@@ -50,6 +52,7 @@ SOONEST = timedelta(milliseconds=250)
 PROBES_WITHOUT_ALARM = 8
 """How often a value may be refused before somebody is told: by then about two minutes have passed, and no mint takes that long."""
 HEALS_PER_HOUR_MAX = 3
+DELIVERIES_AT_ONCE = 8
 FOREIGN_TAGS_MAX = TAGS_MAX - 5
 """Five of the tags that a version may have are ours. In an emergency fewer of ours do, or none."""
 KILL_TRIES_MAX, KILL_LOOKS_MAX = 5, 4
@@ -69,23 +72,26 @@ def plan(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inciden
             held = facts.held_back(decision.step)
             if held is None:
                 return decision
-            waiting.append(_until_tried_again(decision, held))
+            waiting.append(_until_tried_again(decision, held, facts))
         elif decision is not None:
             return _not_past_a_deadline(decision, waiting, facts)
     return _not_past_a_deadline(_quiet(facts) if not waiting else waiting[0], waiting, facts)
 
 
-def _until_tried_again(do: Do, held: HeldBack) -> Wait:
+def _until_tried_again(do: Do, held: HeldBack, facts: Facts) -> Wait:
+    """Tried again later. A dependent that takes the value and does not move is told of past grace, however well each delivery went."""
     to = f" to {do.step.dependent}" if isinstance(do.step, Propagate) else ""
     because = f"{do.step.name}{to}: {held.because}; tried again {_when(held.until)}"
     for_dependents = isinstance(do.step, Propagate)
+    late = for_dependents and _grace_is_over(facts)
+    because += f"; past grace {do.because}; {_way_back(facts)}" if late else ""
     return Wait(
         until=held.until,
         because=because,
         phase=do.phase,
         reason=do.reason,
         failed=held.failed,
-        tell=held.failed,
+        tell=held.failed or late,
         for_dependents=for_dependents,
     )
 
@@ -187,7 +193,7 @@ def _kill_before_contain(facts: Facts) -> Decision | None:
     if now is not None:
         return now
     tried = [(kill, held) for kill in kills if (held := facts.held_back(kill.step))]
-    waits = [_until_tried_again(kill, held) for kill, held in tried if _is_worth_a_try(held, facts)]
+    waits = [_until_tried_again(kill, held, facts) for kill, held in tried if _is_worth_a_try(held, facts)]
     return min(waits, key=lambda wait: wait.until, default=None)
 
 
@@ -366,6 +372,24 @@ def _reason_now(facts: Facts) -> Reason:
     return next((case.reason for case in facts.incidents if case.state is State.OPEN), Reason.SUPERSEDED)
 
 
+def _roll_back(facts: Facts) -> Decision | None:
+    """An operator asked for the value before, and it may be had (`core/rollback.py`): publish it again, once it is accepted just now."""
+    order = facts.memory.back
+    if order is None or facts.current is None or why_not_back(facts, order):
+        return None
+    slot = facts.slot_of(order.value)
+    assert slot is not None
+    told = f"an operator asked to go back to the value before, which {slot} holds"
+    unproven = _to_prove(asked_anew(facts, order), slot, Reason.SUPERSEDED, told)
+    if isinstance(unproven, Wait):
+        return replace(unproven, until=min(unproven.until, facts.overlap_ends()))
+    if unproven:
+        return unproven
+    step = Publish(slot=slot, fingerprint=order.value)
+    because = f"{told}; the one that it superseded lives on for an overlap of its own"
+    return Do(step=step, reason=Reason.SUPERSEDED, because=because, phase="publishing")
+
+
 def _renew(facts: Facts) -> Decision | None:
     """The current value is compromised, ordered away, or past its cryptoperiod in an open window: mint, prove, publish the other slot.
 
@@ -426,10 +450,11 @@ def _why_renew(facts: Facts) -> tuple[Reason, str] | None:
         return case.reason, f"the value in the vault is compromised, to be dead by {case.deadline:%H:%M:%S}"
     if _is_ordered(facts):
         return Reason.SUPERSEDED, "an operator ordered a new value"
-    if is_due(facts.credential.policy, current.created, facts.now):
-        due = due_at(facts.credential.policy, current.created)
+    since = facts.active_since
+    if is_due(facts.credential.policy, since, facts.now):
+        due = due_at(facts.credential.policy, since)
         over = "its cryptoperiod is over" if due <= facts.now else f"due {_when(due)} and let out early, so that not all are due at once"
-        return Reason.SUPERSEDED, f"active since {current.created:%Y-%m-%d}, {over}"
+        return Reason.SUPERSEDED, f"active since {since:%Y-%m-%d}, {over}"
     return None
 
 
@@ -498,17 +523,23 @@ def _unprovable(facts: Facts) -> Wait:
 
 
 def _propagate(facts: Facts) -> Decision | None:
-    """A dependent lags: make it pick up the value. One that was tried lately, or cannot be seen, does not hold the others back."""
+    """Dependents lag whose stage has its turn: make them pick up the value, all at once.
+
+    One that was tried lately, or cannot be seen, does not hold the others of its stage back.
+    """
     active, current = facts.active, facts.current
     if active is None or current is None or current.fingerprint is None:
         return None
-    behind = {view.name: view for view in facts.snapshot.dependents if view.adoption is Adoption.STALE}
+    behind = {view.name: view for view in turn(facts).theirs if view.adoption is Adoption.STALE}
     steps = [Propagate(dependent=name, slot=active, fingerprint=current.fingerprint, version=current.version) for name in behind]
-    step = next((step for step in steps if not facts.held_back(step)), next(iter(steps), None))
-    if step is None:
+    ready = [step for step in steps if not facts.held_back(step)] or steps[:1]
+    if not ready:
         return None
+    step, *beside = ready[:DELIVERIES_AT_ONCE]
     view = behind[step.dependent]
-    return Do(step=step, reason=_reason_of_current(facts), because=f"{view.name} lags: {view.because or view.seen}", phase="propagating")
+    because = f"{view.name} lags: {view.because or view.seen}"
+    because += f"; at the same time {', '.join(one.dependent for one in beside)}" if beside else ""
+    return Do(step=step, beside=tuple(beside), reason=_reason_of_current(facts), because=because, phase="propagating")
 
 
 def _reason_of_current(facts: Facts) -> Reason:
@@ -537,9 +568,23 @@ def _overlap(facts: Facts) -> Decision | None:
         return None if facts.moved() else _wait_for_dependents(facts, retired)
     late = facts.laggards() if _grace_is_over(facts) else []
     because = f"both values are valid until {_when(ends)}; then {retired} is revoked"
-    because += "".join(f"; past grace {view.name} is {view.adoption}" + (f" ({view.because})" if view.because else "") for view in late)
-    until = min([ends, *_probes_due(facts)])
+    because += "".join(f"; past grace {view.name} is {view.adoption}" + _why_late(view, facts) for view in late)
+    because += f"; {_way_back(facts)}" if late else ""
+    stage = turn(facts)
+    because += f"; {stage.because}" if stage.because else ""
+    until = min([ends, *_probes_due(facts), *stage.until])
     return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=bool(late))
+
+
+def _way_back(facts: Facts) -> str:
+    return f"see to it, or go back to the value before: rotator rollback {facts.credential.name}"
+
+
+def _why_late(view: DependentView, facts: Facts) -> str:
+    """What was seen of it, and what the last delivery said, which may name what a person has to do."""
+    tries = [held.because for name, held in facts.memory.held_back.items() if held.failed and view.name in name.split()]
+    told = "; ".join(dict.fromkeys(filter(None, (view.because, *tries))))
+    return f" ({told})" if told else ""
 
 
 def _retired_slot(facts: Facts) -> Slot | None:
@@ -548,7 +593,7 @@ def _retired_slot(facts: Facts) -> Slot | None:
 
 
 def _grace_is_over(facts: Facts) -> bool:
-    return facts.current is not None and facts.now >= facts.current.created + facts.credential.policy.grace
+    return facts.current is not None and facts.now >= facts.grace_ends()
 
 
 def _wait_to_drain(facts: Facts, slot: Slot) -> Wait:
@@ -561,9 +606,9 @@ def _wait_to_drain(facts: Facts, slot: Slot) -> Wait:
 
 def _wait_for_dependents(facts: Facts, retired: Slot) -> Wait:
     behind = [view for view in facts.snapshot.dependents if view.adoption is not Adoption.PROVEN]
-    told = ", ".join(f"{view.name} is {view.adoption}" + (f" ({view.because})" if view.because else "") for view in behind)
+    told = ", ".join(f"{view.name} is {view.adoption}" + _why_late(view, facts) for view in behind)
     claimed_only = facts.current is not None and all(view.adoption is Adoption.CLAIMED for view in behind)
-    until = facts.current.created + facts.credential.policy.grace if facts.current and claimed_only else facts.now + LOOK_AGAIN
+    until = facts.grace_ends() if facts.current and claimed_only else facts.now + LOOK_AGAIN
     because = f"{retired} is not revoked while {told}"
     late = _grace_is_over(facts)
     return Wait(until=until, because=because, phase="overlap", reason=Reason.SUPERSEDED, tell=late, for_dependents=True)
@@ -660,10 +705,9 @@ def _held(facts: Facts) -> Decision | None:
 
 
 def _quiet(facts: Facts) -> Quiet:
-    current, active = facts.current, facts.active
-    assert current is not None
+    active, since = facts.active, facts.active_since
     assert active is not None
-    due, starts = due_at(facts.credential.policy, current.created), starts_at(facts.credential.policy, current.created)
+    due, starts = due_at(facts.credential.policy, since), starts_at(facts.credential.policy, since)
     if starts <= facts.now and facts.credential.policy.window:
         opens = facts.credential.policy.window.next_open(facts.now)
         told = "overdue since" if due <= facts.now else "due"
@@ -724,6 +768,7 @@ RULES: tuple[Rule, ...] = (
     _local_auth_off,
     _heal,
     _adopt,
+    _roll_back,
     _renew,
     _propagate,
     _supersede,

@@ -85,6 +85,8 @@ class Policy:
     window: Window | None = None
     unprovable: Unprovable = Unprovable.REFUSE
     on_suspicion: OnSuspicion | None = None
+    pause: timedelta = timedelta(0)
+    """How long a dependent that only claims to have moved is left alone before the next stage has its turn."""
     early: timedelta = timedelta(0)
     """How long before its cryptoperiod is over a rotation may start by itself, so that a thousand of one birthday do not start at once."""
 

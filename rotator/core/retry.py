@@ -17,6 +17,8 @@ LISTS_LAG = timedelta(seconds=15)
 LISTS_LAG_IN_AN_EMERGENCY = timedelta(seconds=3)
 """How long a regenerate without an answer is not taken for one that never was, although the list of keys does not show its effect: lists
 lag by several seconds. A scheduled one can wait; in an emergency one mint too many is the lesser harm."""
+MOVES_WITHIN = timedelta(seconds=30)
+"""A dependent that was handed the value is given this long to show it before it is handed it again; ever longer, if it does not."""
 FAULTS_IN_A_ROW_MAX = 12
 FIRST_REST = timedelta(seconds=15)
 LONGEST_REST = timedelta(hours=1)
@@ -56,6 +58,12 @@ def after(fault: Fault, failures: int, now: datetime, *, emergency: bool = False
             return GiveUp(because=fault.what)
         case _:
             assert_never(fault)
+
+
+def handed_again(lags_since: datetime, handed: datetime, *, emergency: bool) -> datetime:
+    """When a dependent that lags since then is handed the value again: each time twice as long after it began to lag, bounded."""
+    longer = min(max(handed - lags_since, MOVES_WITHIN), LONGEST_WAIT)
+    return handed + (MOVES_WITHIN if emergency else longer)
 
 
 def backoff(failures: int, chance: random.Random) -> timedelta:

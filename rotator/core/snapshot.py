@@ -63,6 +63,14 @@ class SecretView:
     def version(self, identity: str) -> Version | None:
         return next((version for version in self.versions if version.id == identity), None)
 
+    def active_since(self, account: str) -> datetime | None:
+        """Since when the current value is given out: published again (gone back to, or healed), it is no younger for that."""
+        if self.current is None:
+            return None
+        value = self.current.fingerprint
+        before = [one.created for one in self.versions if value and one.fingerprint == value and one.is_of(account)]
+        return min([self.current.created, *before])
+
     @property
     def current_version(self) -> Version | None:
         return self.version(self.current.version) if self.current else None
@@ -87,6 +95,22 @@ class DependentView:
     seen: str = ""
     running: Fingerprint | None = None
     because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How a dependent was last seen: towards which published version, `since` when it is so, and when it was last handed that version."""
+
+    dependent: str
+    kind: str
+    adoption: Adoption
+    version: str
+    fingerprint: Fingerprint
+    since: datetime
+    running: Fingerprint | None = None
+    seen: str = ""
+    because: str = ""
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +147,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """An operator's word, given at `at`, to publish `value` again in the place of `instead_of`: over when that is not current any more."""
+
+    value: Fingerprint
+    instead_of: Fingerprint
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBack:
     """A step that was tried lately, with or without success: not again before `until`, and it does not hold up the others.
 
@@ -153,7 +186,9 @@ class Memory:
     """
 
     keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
+    adoptions: Mapping[str, Kept] = field(default_factory=dict)
     order: Order | None = None
+    back: Rollback | None = None
     heals_last_hour: int = 0
     held_back: Mapping[str, HeldBack] = field(default_factory=dict)
     blind_looks: int = 0

@@ -132,13 +132,17 @@ class Start(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Do:
-    """Perform `step` now. `because` is a sentence a person can read. `starts`: part of a rotation that a wave may hold."""
+    """Perform `step` now, and at the same time what stands `beside` it: deliveries to others of its stage, each with an intent of its own.
+
+    `because` is a sentence a person can read. `starts`: part of a rotation that a wave may hold.
+    """
 
     step: Step
     reason: Reason
     because: str
     phase: str
     starts: Start | None = None
+    beside: tuple[Propagate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

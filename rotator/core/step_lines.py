@@ -8,7 +8,7 @@ from rotator.core.evidence import Effect, Evidence
 from rotator.core.incident import Incident
 from rotator.core.legible import legible
 from rotator.core.line import Line, What, by, by_many
-from rotator.core.snapshot import KeyMemory
+from rotator.core.snapshot import Adoption, KeyMemory
 from rotator.core.step import Adopt, Mint, Propagate, Prove, ProveDead, Publish, Recover, Retire, Revoke, SwitchOffLocalAuth
 
 
@@ -82,6 +82,17 @@ def _done(effect: Effect) -> Iterator[Line]:
         case _:
             return
     yield by(effect.outcome, what, told, at_latest=not effect.answered)
+
+
+def adoptions(evidence: Evidence) -> Iterator[Line]:
+    """How each dependent took what was published, whenever that changed."""
+    for event in evidence.adoptions:
+        said = {name: legible(value, 200) for name, value in event.fields.items()}
+        moved = said.get("adoption") in (Adoption.PROVEN, Adoption.CLAIMED)
+        why = "; ".join(filter(None, (said.get("seen"), said.get("because"))))
+        was = f", was {said['was']}" if said.get("was") else ""
+        told = f"{said.get('dependent', 'a dependent')} is {said.get('adoption', '?')}{was}" + (f": {why}" if why else "")
+        yield by(event, What.MOVED if moved else What.LAGS, told)
 
 
 def failures(evidence: Evidence) -> Iterator[Line]:

@@ -12,6 +12,7 @@ nothing else tells.
     revoke_called              before the call                                       its intent
     revoked                    the outcome of the kill; or a look, "at the latest"   the event
     first_401, dead            the data plane's answers                              the outcome of that round of probes
+    moved, lags                how a dependent took what was published, at a change  its `adoption`
     source_closed              each source and way, counted                          the events
 """
 
@@ -67,6 +68,7 @@ def timeline(case: Incident, told: Sequence[Told], events: Sequence[AuditEvent],
         *step_lines.kills(case, evidence, memory),
         *step_lines.probes(evidence, memory),
         *step_lines.steps(case, evidence),
+        *step_lines.adoptions(evidence),
         *step_lines.failures(evidence),
         *step_lines.contained(case, evidence),
     ]

@@ -12,7 +12,7 @@ from rotator.core.credential import Credential
 from rotator.core.faults import LeaseLost
 from rotator.core.policy import due_at, starts_at
 from rotator.core.retry import rest
-from rotator.core.snapshot import AccountView, Current, SecretView
+from rotator.core.snapshot import AccountView, SecretView
 from rotator.core.step import Decision, Do, Quiet, Wait
 from rotator.core.wave import Wave, WaveResult, asks_again, enter, result_of, room
 from rotator.daemon.fleet import Fleet
@@ -105,13 +105,13 @@ class Errands:
         return self._ending(run, run.decision)
 
     def _ending(self, run: Run, decision: Wait | Quiet) -> Ending:
-        name, now, current = run.credential.name, self._now(), _current(run)
+        name, now, since = run.credential.name, self._now(), _active_since(run)
         if isinstance(decision, Quiet):
             self._troubles.pop(name, None)
             rests = now + self._fleet.limits.look_every if decision.phase == "local_auth_off" else decision.until
             return GiveBack(again=min(rests, self._next_ask(now)), rests_until=rests)
-        if decision.phase == "wave" and current:
-            rests = starts_at(run.credential.policy, current.created)
+        if decision.phase == "wave" and since:
+            rests = starts_at(run.credential.policy, since)
             self._held[name] = rests
             return GiveBack(again=now + asks_again(self._fleet.size), rests_until=min(rests, now))
         if any(case.is_open for case in run.incidents):
@@ -153,12 +153,12 @@ class Errands:
     # --- what is remembered -----------------------------------------------------------------------------------------------
 
     def _remember(self, run: Run) -> None:
-        name, account, current = run.credential.name, run.look.snapshot.account, _current(run)
+        name, account, since = run.credential.name, run.look.snapshot.account, _active_since(run)
         self._asked[name] = self._now()
         if isinstance(account, AccountView):
             self._accounts[name] = account
-        if current:
-            self._overdue.note(name, due_at(run.credential.policy, current.created))
+        if since:
+            self._overdue.note(name, due_at(run.credential.policy, since))
 
     def _tell(self, run: Run) -> None:
         """How the run ended, for whoever counts."""
@@ -198,6 +198,6 @@ def _is_within(length: timedelta, since: datetime | None, now: datetime) -> bool
     return since is not None and timedelta(0) <= now - since < length
 
 
-def _current(run: Run) -> Current | None:
+def _active_since(run: Run) -> datetime | None:
     secret = run.look.snapshot.secret
-    return secret.current if isinstance(secret, SecretView) else None
+    return secret.active_since(run.credential.account) if isinstance(secret, SecretView) else None

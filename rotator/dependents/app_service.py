@@ -5,7 +5,6 @@ again); a plain setting by writing all settings, since the write replaces them. 
 write, and after it. Nothing else of the site is touched, and no setting is ever made that was not there.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,6 @@ from rotator.dependents.arm import (
     ATTEMPTS,
     SHOWN,
     Clients,
-    Reference,
     Resource,
     Turns,
     Underway,
@@ -31,7 +29,7 @@ from rotator.dependents.arm import (
     filled,
     pinned,
     read,
-    reference_at,
+    reference_in,
     resource,
     seen,
     view,
@@ -42,7 +40,6 @@ from rotator.engine.ports import Kind, Published
 REFRESH_TAKES_S = 60
 """For so long a refresh that was answered is not sent again: each one restarts the site."""
 REFRESH_API_VERSION = "2022-03-01"
-_REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<parts>[^)]*)\)\s*", re.IGNORECASE)
 
 
 def kind(tools: Tools) -> Kind:
@@ -68,7 +65,7 @@ class AppService:
     async def _move(self, dependent: Dependent, published: Published) -> None:
         site, setting = _place(dependent)
         settings = await self._settings(site)
-        reference = _reference(_text(settings, site, setting))
+        reference = reference_in(_text(settings, site, setting))
         if reference is None:
             return await self._write(site, settings, dependent, published)
         reference.refuse_to_move(f"setting {setting} of {_name(site)}", published)
@@ -81,7 +78,7 @@ class AppService:
         site, setting = _place(dependent)
         what = f"setting {setting}"
         text = _text(await self._settings(site), site, setting)
-        reference = _reference(text)
+        reference = reference_in(text)
         if reference is None:
             return by_value(dependent, published, text, what)
         if not reference.is_to(published):
@@ -92,7 +89,7 @@ class AppService:
         setting = dependent.parameters["setting"]
         for _ in range(ATTEMPTS):
             current = _text(settings, site, setting)
-            if _reference(current) is not None:
+            if reference_in(current) is not None:
                 raise Conflict(f"setting {setting} of {_name(site)} became a reference meanwhile")
             wish = filled(dependent, published, current)
             if Sealed(current) == wish:
@@ -161,17 +158,6 @@ def _text(settings: dict[str, str], site: Resource, setting: str) -> str:
     if setting not in settings:
         raise Missing(f"{_name(site)} has no setting {setting}", remedy="correct `setting:`, or make the setting once by hand")
     return settings[setting]
-
-
-def _reference(text: str) -> Reference | None:
-    """`@Microsoft.KeyVault(SecretUri=…)` or `(VaultName=…;SecretName=…[;SecretVersion=…])`; None for a plain value."""
-    found = _REFERENCE.fullmatch(text)
-    if found is None:
-        return None
-    parts = {name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in found["parts"].split(";"))}
-    if "secreturi" in parts:
-        return reference_at(parts["secreturi"])
-    return Reference(vault=parts.get("vaultname", ""), name=parts.get("secretname", ""), version=parts.get("secretversion", ""))
 
 
 def _judged(dependent: Dependent, published: Published, state: Any) -> DependentView:

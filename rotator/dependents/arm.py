@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
@@ -12,7 +13,7 @@ from weakref import WeakValueDictionary
 from azure.core.exceptions import HttpResponseError
 
 from rotator.azure import Azure, faults
-from rotator.core.credential import Dependent
+from rotator.core.credential import Dependent, Secret
 from rotator.core.faults import Fault, Rejected
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import Adoption, DependentView
@@ -25,6 +26,8 @@ SHOWN = 8
 """As many characters of a fingerprint or a version are enough for a person to compare."""
 MARK = "rotator-fingerprint"
 """Beside a value that Azure never shows again stands the fingerprint of what was written, in whatever holds notes there."""
+
+_REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<parts>[^)]*)\)\s*", re.IGNORECASE)
 
 T = TypeVar("T")
 
@@ -90,10 +93,13 @@ class Reference:
     version: str = ""
 
     def is_to(self, published: Published) -> bool:
-        base = published.secret.vault.lower().rstrip("/")
+        return self.is_of(published.secret)
+
+    def is_of(self, secret: Secret) -> bool:
+        base = secret.vault.lower().rstrip("/")
         named = self.vault.lower().rstrip("/")
         same = named == base or base.removeprefix("https://").split(".", 1)[0] == named
-        return same and self.name.lower() == published.secret.name.lower()
+        return same and self.name.lower() == secret.name.lower()
 
     def refuse_to_move(self, what: str, published: Published) -> None:
         """Raises Rejected where it leads elsewhere, or pins a version: such a reference never moves."""
@@ -110,6 +116,17 @@ def reference_at(url: str) -> Reference:
     base, _, rest = url.rstrip("/").partition("/secrets/")
     name, _, version = rest.partition("/")
     return Reference(vault=base, name=name, version=version)
+
+
+def reference_in(text: str) -> Reference | None:
+    """`@Microsoft.KeyVault(SecretUri=…)` or `(VaultName=…;SecretName=…[;SecretVersion=…])`; None for a plain value."""
+    found = _REFERENCE.fullmatch(text)
+    if found is None:
+        return None
+    parts = {name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in found["parts"].split(";"))}
+    if "secreturi" in parts:
+        return reference_at(parts["secreturi"])
+    return Reference(vault=parts.get("vaultname", ""), name=parts.get("secretname", ""), version=parts.get("secretversion", ""))
 
 
 # --- values -----------------------------------------------------------------------------------------------------------------

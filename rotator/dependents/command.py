@@ -43,7 +43,7 @@ class _Ended:
 
 
 class Command:
-    """Fulfils `Kind` for a command on this machine. `_ran` is what ran well in this process."""
+    """Fulfils `Kind` for a command on this machine. `_ran` is what ran well in this process; of those before it the ledger knows."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -60,8 +60,8 @@ class Command:
             if running == published.fingerprint:
                 return proven(dependent, seen, running=running)
             return stale(dependent, seen, "its check prints another fingerprint" if running else "its check prints none", running=running)
-        known = self._ran.of(_place(dependent, published))
-        return known or stale(dependent, "", "its command has not run for this version in this run, and there is no `check` to ask")
+        known = self._ran.of(_place(dependent, published)) or _ran_before(dependent, published)
+        return known or stale(dependent, "", "its command has not run for this version, and there is no `check` to ask")
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         said = dependent.parameters
@@ -157,6 +157,13 @@ def _fingerprint(said: str) -> Fingerprint | None:
     last = words[-1] if words else ""
     formed = len(last) == 26 and all(letter in "abcdefghijklmnopqrstuvwxyz234567" for letter in last)
     return Fingerprint(last) if formed else None
+
+
+def _ran_before(dependent: Dependent, published: Published) -> DependentView | None:
+    """What the ledger remembers of another process: it ended well then."""
+    if published.delivered_at is None:
+        return None
+    return claimed(dependent, f"ran at {at(published.delivered_at)}", "its command ended well, and does not say what runs now")
 
 
 def _place(dependent: Dependent, published: Published) -> tuple[tuple[str, ...], str, str]:

@@ -5,8 +5,8 @@
     answer     2xx, and in JSON the "version" or "fingerprint" that the app runs on: Proven, or Stale; 2xx without: Claimed
 
 Signed by Standard Webhooks (id, timestamp and body; HMAC-SHA256). A delivery of one value to one dependent has one id whenever it is
-sent, so that a receiver knows a repetition. What a receiver without an answer to a look was told is known as long as this process lives;
-after that it is told again.
+sent, so that a receiver knows a repetition. What a receiver without an answer to a look was told, and took, the ledger knows after this
+process; where the ledger is lost, it is told again.
 """
 
 import hashlib
@@ -47,8 +47,8 @@ class Webhook:
         if reply.status not in _NO_LOOK and not 200 <= reply.status < 300:
             raise refused(request, reply)
         verdict = _verdict(dependent, published, reply) if reply.status not in _NO_LOOK else None
-        told = self._told.of(_place(dependent, published))
-        return verdict or told or stale(dependent, f"{reply.status}", "it has not been told in this run, and says nothing when asked")
+        told = self._told.of(_place(dependent, published)) or _told_before(dependent, published)
+        return verdict or told or stale(dependent, f"{reply.status}", "it was not told of this version, and says nothing when asked")
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         """Told once; again, with the same id, only to one that says it runs on something else."""
@@ -101,6 +101,13 @@ def _verdict(dependent: Dependent, published: Published, reply: Reply) -> Depend
     if (version in (None, published.version)) and (value in (None, published.fingerprint)):
         return proven(dependent, seen, running=published.fingerprint)
     return stale(dependent, seen, "the app says that it runs on another one")
+
+
+def _told_before(dependent: Dependent, published: Published) -> DependentView | None:
+    """What the ledger remembers of another process: it took the news then."""
+    if published.delivered_at is None:
+        return None
+    return claimed(dependent, f"told at {at(published.delivered_at)}", "it took the news, and does not say what it runs on")
 
 
 def _place(dependent: Dependent, published: Published) -> tuple[str, str, str]:

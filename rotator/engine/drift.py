@@ -73,6 +73,8 @@ def _told(credential: Credential, memory: Memory, given: Glimpse) -> tuple[str, 
         return "the value in the vault is not the one that is remembered", None
     if given.fingerprint != known.fingerprint:
         return "the tags of the current version do not tell its value", None
+    if memory.back and memory.back.instead_of == known.fingerprint:
+        return "an operator asked to go back to the value before", None
     if memory.order and memory.order.value in (known.fingerprint, given.version):
         return "an operator ordered a new value", None
     if known.replaced_at or known.dead_at:

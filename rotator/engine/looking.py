@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from rotator.core.adoption import changed
 from rotator.core.facts import Facts
 from rotator.core.incident import Incident
 from rotator.core.second_writer import EVENT, sentence
@@ -29,7 +30,7 @@ async def look_again(walk: Walk) -> tuple[Look, list[Incident]]:
     if look.unsettled:
         look = _not_while_in_flight(await _settle_intents(look, incidents, walk), walk)
     walk.values.update(look.values)
-    look = await _remember_current(look, walk)
+    look = await _remember_adoption(await _remember_current(look, walk), walk)
     walk.slots_unseen = walk.slots_unseen + 1 if isinstance(look.snapshot.slots, Unseen) else 0
     await _tell_of_a_second_writer(look, walk)
     keys = {value: walk.sooner(key) for value, key in look.snapshot.memory.keys.items()}
@@ -61,6 +62,18 @@ async def _remember_current(look: Look, walk: Walk) -> Look:
         return look
     await walk.world.journal.remember(walk.lease, [given])
     return replace(look, snapshot=replace(look.snapshot, memory=replace(memory, keys={**memory.keys, given.fingerprint: given})))
+
+
+async def _remember_adoption(look: Look, walk: Walk) -> Look:
+    """What has changed with the dependents goes into the ledger and its audit: also what nobody could read back in another process."""
+    found, memory = changed(look.snapshot, walk.world.clock.now()), look.snapshot.memory
+    if not found:
+        return look
+    await walk.world.journal.adopted(walk.lease, found)
+    for one in found:
+        walk.world.watch("adoption", credential=walk.credential.name, dependent=one.dependent, adoption=one.adoption, seen=one.seen)
+    adoptions = {**memory.adoptions, **{one.dependent: one for one in found}}
+    return replace(look, snapshot=replace(look.snapshot, memory=replace(memory, adoptions=adoptions)))
 
 
 async def _observe(walk: Walk) -> tuple[list[Incident], Look]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from rotator.core.adoption import taken_at
 from rotator.core.belief import SECRET_BELIEVED_FOR, SLOTS_BELIEVED_FOR
 from rotator.core.credential import Credential, Slot
 from rotator.core.faults import Denied, Fault, Missing, Rejected, Throttled
@@ -160,7 +161,15 @@ async def _dependents(
         )
     current = snapshot.secret.current
     published = Published(secret=credential.secret, version=current.version, fingerprint=key.fingerprint, value=key, since=current.created)
-    looks = (_seen(one.name, world.kinds[one.kind].adoption(one, published), patience) for one in credential.dependents)
+    kept = snapshot.memory.adoptions
+    looks = (
+        _seen(
+            one.name,
+            world.kinds[one.kind].adoption(one, replace(published, delivered_at=taken_at(kept, one.name, current.version))),
+            patience,
+        )
+        for one in credential.dependents
+    )
     seen = await asyncio.gather(*looks)
     return tuple(
         DependentView(name=one.name, kind=one.kind, adoption=Adoption.UNSEEN, because=_told(view)) if isinstance(view, Unseen) else view

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from rotator.core.adoption import handed, taken_at
 from rotator.core.credential import Credential, Reason, Slot, tagged_version
 from rotator.core.faults import Missing
 from rotator.core.retry import EMERGENCY_WAIT, LONGEST_WAIT
 from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.snapshot import AccountView, Current, KeyMemory, Memory, SecretView, Unseen
+from rotator.core.snapshot import AccountView, Current, Kept, KeyMemory, Memory, SecretView, Unseen
 from rotator.core.step import (
     Adopt,
     Do,
@@ -45,6 +46,7 @@ class Outcome:
 
     result: str
     learned: tuple[KeyMemory, ...] = ()
+    handed: tuple[Kept, ...] = ()
     detail: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[Fingerprint, Sealed] = field(default_factory=dict)
     told: Told | None = None
@@ -142,7 +144,7 @@ async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outco
     edition = Edition(
         text=Sealed(text),
         tags=tags.with_foreign(own, secret.foreign_tags),
-        expires=now + bench.credential.policy.cryptoperiod,
+        expires=_expires(step, bench, now),
         content_type=secret.content_type,
     )
     placed = await bench.world.vault.publish(bench.credential.secret, edition)
@@ -151,6 +153,13 @@ async def _publish(do: Do, step: Publish, operation: str, bench: Bench) -> Outco
     told = replace(bench.look.told, secret=Word(said=_as_published(secret, edition, placed), at=now))
     detail = {"version": placed.version, **tags.given_way(own, secret.foreign_tags)}
     return Outcome(result="published", learned=(learned,), detail=detail, told=told)
+
+
+def _expires(step: Publish, bench: Bench, now: datetime) -> datetime:
+    """When its cryptoperiod is over, which a value that was published before has begun already; never before an overlap is over."""
+    policy = bench.credential.policy
+    before = [one.created for one in bench.look.secret.view.versions if one.fingerprint == step.fingerprint] if bench.look.secret else []
+    return max(min([now, *before]) + policy.cryptoperiod, now + min(policy.overlap, policy.cryptoperiod))
 
 
 async def _adopt(step: Adopt, operation: str, bench: Bench) -> Outcome:
@@ -172,9 +181,11 @@ async def _propagate(step: Propagate, bench: Bench) -> Outcome:
         fingerprint=step.fingerprint,
         value=bench.values[step.fingerprint],
         since=bench.look.snapshot.at,
+        delivered_at=taken_at(bench.memory.adoptions, dependent.name, step.version),
     )
     await bench.world.kinds[dependent.kind].deliver(dependent, published)
-    return Outcome(result="delivered", detail={"dependent": dependent.name})
+    given = handed(bench.look.snapshot, step, bench.world.clock.now())
+    return Outcome(result="delivered", handed=(given,), detail={"dependent": dependent.name})
 
 
 async def _prove_dead(step: ProveDead, bench: Bench) -> Outcome:

@@ -13,7 +13,7 @@ from rotator.core.credential import Dependent, Secret, Slot
 from rotator.core.incident import Incident
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.settle import Intent
-from rotator.core.snapshot import AccountView, DependentView, Held, KeyMemory, Memory, SecretView
+from rotator.core.snapshot import AccountView, DependentView, Held, Kept, KeyMemory, Memory, SecretView
 from rotator.core.step import Do, Start
 
 
@@ -122,13 +122,17 @@ class Recovery(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What a dependent should run on: the version, its fingerprint, and the value for those that must be handed it."""
+    """What a dependent should run on: the version, its fingerprint, and the value for those that must be handed it.
+
+    `delivered_at` is when this very version was handed to this dependent, which was then seen to have taken it; None where nobody knows.
+    """
 
     secret: Secret
     version: str
     fingerprint: Fingerprint
     value: Sealed
     since: datetime
+    delivered_at: datetime | None = None
 
 
 class Kind(Protocol):
@@ -199,10 +203,20 @@ class Journal(Protocol):
 
     async def remember(self, lease: Lease, learned: Sequence[KeyMemory]) -> None: ...
 
+    async def adopted(self, lease: Lease, changed: Sequence[Kept]) -> None:
+        """Keep how these dependents are seen to be now, and say so in the audit."""
+
     async def intend(self, lease: Lease, operation: str, do: Do) -> None: ...
 
     async def outcome(
-        self, lease: Lease, operation: str, result: str, *, learned: Sequence[KeyMemory] = (), detail: Mapping[str, str] | None = None
+        self,
+        lease: Lease,
+        operation: str,
+        result: str,
+        *,
+        learned: Sequence[KeyMemory] = (),
+        handed: Sequence[Kept] = (),
+        detail: Mapping[str, str] | None = None,
     ) -> None: ...
 
 

@@ -5,9 +5,10 @@ goes on. The lease is looked at again right before every effect.
 """
 
 import asyncio
+import contextlib
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +20,7 @@ from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected
 from rotator.core.incident import Incident, State
 from rotator.core.plan import RECHECK
-from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, LISTS_LAG, Again, GiveUp, after
+from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, LISTS_LAG, MOVES_WITHIN, Again, GiveUp, after
 from rotator.core.sealed import Sealed
 from rotator.core.settle import close
 from rotator.core.snapshot import AccountView, Adoption, HeldBack
@@ -51,8 +52,6 @@ LOOKS_MAX = 10_000
 SHORTEST_WAIT = timedelta(milliseconds=50)
 SETTLES_WITHIN = timedelta(seconds=1)
 """A step that succeeded is not repeated within this time, even if a look does not show its effect yet."""
-MOVES_WITHIN = timedelta(seconds=30)
-"""A dependent that was handed the value is given this long to show it before it is handed it again."""
 FIRST_BLIND_WAIT = timedelta(seconds=0.5)
 BLIND_LOOKS_MAX = 8
 """How many looks in a row may see nothing before a run gives up (about two minutes), and how many if a person has to act first."""
@@ -199,40 +198,79 @@ def _next_look(decision: Wait | Quiet, walk: Walk) -> datetime:
 
 
 async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: Walk) -> None:
-    """Intent, effect, outcome. Either way the step is held back for a while, so that it cannot spin."""
-    operation, world = str(uuid.UUID(int=walk.chance.getrandbits(128), version=4)), walk.world
+    """Intent, effect, outcome, for each step that it carries. Either way a step is held back for a while, so that it cannot spin."""
+    world, name = walk.world, walk.credential.name
     walk.reason = do.reason
-    await world.journal.intend(walk.lease, operation, do)
+    meant = {_operation(walk): replace(do, step=step, beside=()) for step in (do.step, *do.beside)}
+    for operation, one in meant.items():
+        await world.journal.intend(walk.lease, operation, one)
     await world.work.hold(walk.lease)
-    world.watch("step", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), reason=do.reason, operation=operation)
+    for operation, one in meant.items():
+        world.watch("step", credential=name, step=one.step.name, slot=slot_of(one.step), reason=one.reason, operation=operation)
     bench = Bench(credential=walk.credential, look=look, values=walk.values, world=world, hurried=walk.hurried)
-    try:
-        with urgent(any(case.presses for case in incidents)):
-            outcome = await _perform(do, operation, bench, incidents, walk)
-    except Fault as fault:
-        return await _failed(do, operation, fault, look, walk)
+    with urgent(any(case.presses for case in incidents)):
+        ended = await _perform(do, meant, bench, incidents, walk)
+    for operation, one in meant.items():
+        result = ended.get(operation) or Ambiguous(f"{one.step.name}: its answer was not waited for")
+        if isinstance(result, Fault):
+            await _failed(one, operation, result, look, walk)
+        else:
+            await _succeeded(one, operation, result, look, walk)
+
+
+def _operation(walk: Walk) -> str:
+    return str(uuid.UUID(int=walk.chance.getrandbits(128), version=4))
+
+
+async def _succeeded(do: Do, operation: str, outcome: Outcome, look: Look, walk: Walk) -> None:
+    world = walk.world
     walk.values.update(outcome.values)
     walk.told = look.told if outcome.told is None else outcome.told
     walk.failures.pop(label(do.step), None)
     if not isinstance(do.step, Prove | ProveDead):
         settles = MOVES_WITHIN if isinstance(do.step, Propagate) else SETTLES_WITHIN
         walk.held_back[label(do.step)] = HeldBack(until=world.clock.now() + settles, because=outcome.result, failed=False)
-    await world.journal.outcome(walk.lease, operation, outcome.result, learned=outcome.learned, detail=outcome.detail)
+    await world.journal.outcome(
+        walk.lease, operation, outcome.result, learned=outcome.learned, handed=outcome.handed, detail=outcome.detail
+    )
     _note(do, operation, outcome.result, do.because, walk)
     world.watch("done", credential=walk.credential.name, step=do.step.name, slot=slot_of(do.step), outcome=outcome.result, **outcome.detail)
-    return None
 
 
-async def _perform(do: Do, operation: str, bench: Bench, incidents: Sequence[Incident], walk: Walk) -> Outcome:
-    """The step. A kill is waited for; any other step holds up no kill: not one that becomes due meanwhile, nor, before a cut, for long."""
+async def _perform(
+    do: Do, meant: Mapping[str, Do], bench: Bench, incidents: Sequence[Incident], walk: Walk
+) -> Mapping[str, Outcome | Fault]:
+    """What came of each step; nothing where its answer was not waited for.
+
+    A kill is waited for; any other step holds up no kill: not one that becomes due meanwhile, nor, before a cut, for long.
+    """
+    ended: dict[str, Outcome | Fault] = {}
     if isinstance(do.step, Mint | Revoke | SwitchOffLocalAuth):
-        return await perform(do, operation, bench)
+        await _all(meant, None, bench, ended)
+        return ended
     patience = PATIENCE_IN_AN_EMERGENCY if isinstance(do.step, Adopt) and kills_due(incidents, walk.world.clock.now()) else LONGEST_STEP
+    with contextlib.suppress(Urgent):
+        work = _all(meant, patience.total_seconds(), bench, ended)
+        await unless_urgent(work, incidents, walk.world, walk.lease, walk.hear)
+    return dict(ended)
+
+
+async def _all(meant: Mapping[str, Do], patience_s: float | None, bench: Bench, ended: dict[str, Outcome | Fault]) -> None:
+    """All of them at once, each for itself: one that fails or hangs takes no other with it."""
+
+    async def one(operation: str, do: Do) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                ended[operation] = await asyncio.wait_for(perform(do, operation, bench), patience_s)
+        except Fault as fault:
+            ended[operation] = fault
+
+    running = [asyncio.ensure_future(one(operation, do)) for operation, do in meant.items()]
     try:
-        work = asyncio.wait_for(perform(do, operation, bench), patience.total_seconds())
-        return await unless_urgent(work, incidents, walk.world, walk.lease, walk.hear)
-    except (Urgent, TimeoutError) as hurry:
-        raise Ambiguous(f"{do.step.name}: its answer was not waited for") from hurry
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
 
 
 async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: Walk) -> None:

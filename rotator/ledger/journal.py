@@ -7,18 +7,19 @@ from typing import Any
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rotator.core.adoption import said
 from rotator.core.credential import Slot
 from rotator.core.faults import LeaseLost
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.settle import APPLIED, Intent
-from rotator.core.snapshot import KeyMemory, Memory, Order
+from rotator.core.snapshot import Kept, KeyMemory, Memory, Order
 from rotator.core.step import Do, Publish, fingerprint_of, slot_of
 from rotator.engine.ports import Lease
 from rotator.ledger import rows
 from rotator.ledger.audit import say
 from rotator.ledger.database import Database
 from rotator.ledger.rows import from_ms, to_ms
-from rotator.ledger.schema import audit, audit_head, incidents, intents, keys, work
+from rotator.ledger.schema import adoptions, audit, audit_head, incidents, intents, keys, work
 
 OUTCOMES_THAT_HEALED = ("published", APPLIED)
 ASKED_AT_ONCE = 500
@@ -39,11 +40,17 @@ class KeyJournal:
         open_ones = select(intents).where(mine, intents.c.outcome.is_(None)).order_by(intents.c.at)
         async with self._database.connect() as connection:
             known = (await connection.execute(select(keys).where(keys.c.credential == credential))).mappings().all()
+            seen = (await connection.execute(select(adoptions).where(adoptions.c.credential == credential))).mappings().all()
             row = (await connection.execute(select(work).where(work.c.credential == credential))).mappings().first()
             heals = (await connection.execute(select(func.count()).select_from(intents).where(healed))).scalar_one()
             unsettled = (await connection.execute(open_ones)).mappings().all()
-        order = Order(value=row["order_value"], foreign=row["order_foreign"]) if row and row["order_value"] else None
-        memory = Memory(keys={Fingerprint(one["fingerprint"]): rows.key(one) for one in known}, order=order, heals_last_hour=heals)
+        memory = Memory(
+            keys={Fingerprint(one["fingerprint"]): rows.key(one) for one in known},
+            adoptions={one["dependent"]: rows.kept(one) for one in seen},
+            order=Order(value=row["order_value"], foreign=row["order_foreign"]) if row and row["order_value"] else None,
+            back=rows.rollback(row) if row else None,
+            heals_last_hour=heals,
+        )
         return memory, [rows.intent(one) for one in unsettled]
 
     async def index(self, credential: str, account: str, values: Mapping[Slot, Sealed]) -> None:
@@ -117,8 +124,28 @@ class KeyJournal:
             for memory in learned:
                 await self._remember(connection, lease.credential, memory)
 
+    async def adopted(self, lease: Lease, changed: Sequence[Kept]) -> None:
+        """How these dependents are seen to be now. Not fenced: what was seen, was seen."""
+        mine = adoptions.c.credential == lease.credential
+        async with self._database.begin() as connection:
+            known = (await connection.execute(select(adoptions).where(mine).with_for_update())).mappings().all()
+            before = {one["dependent"]: rows.kept(one) for one in known}
+            for one in changed:
+                await self._keep(connection, lease.credential, one)
+            for one in changed:
+                await say(
+                    self._database, connection, "adoption", lease.credential, {**said(one, before.get(one.dependent)), **_told(lease)}
+                )
+
     async def outcome(
-        self, lease: Lease, operation: str, result: str, *, learned: Sequence[KeyMemory] = (), detail: Mapping[str, str] | None = None
+        self,
+        lease: Lease,
+        operation: str,
+        result: str,
+        *,
+        learned: Sequence[KeyMemory] = (),
+        handed: Sequence[Kept] = (),
+        detail: Mapping[str, str] | None = None,
     ) -> None:
         """The outcome, after the effect, with what is remembered of the values by it. Not fenced: what happened, happened."""
         async with self._database.begin() as connection:
@@ -126,8 +153,16 @@ class KeyJournal:
             await connection.execute(update(intents).where(intents.c.operation == operation).values(**settled))
             for memory in learned:
                 await self._remember(connection, lease.credential, memory)
+            for one in handed:
+                await self._keep(connection, lease.credential, one)
             fields = {"operation": operation, "result": result, **(detail or {}), **_told(lease)}
             await say(self._database, connection, "outcome", lease.credential, fields)
+
+    async def _keep(self, connection: AsyncConnection, credential: str, one: Kept) -> None:
+        facts = rows.of_kept(one)
+        statement = self._database.upsert(adoptions).values(credential=credential, **facts)
+        same = [adoptions.c.credential, adoptions.c.dependent]
+        await connection.execute(statement.on_conflict_do_update(index_elements=same, set_=facts))
 
     async def _remember(self, connection: AsyncConnection, credential: str, memory: KeyMemory) -> None:
         facts = rows.of_key(memory)

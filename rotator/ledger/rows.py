@@ -16,7 +16,7 @@ from rotator.core.policy import Mode
 from rotator.core.report import Clues, KnownKey, Matter, Report, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.core.settle import Intent
-from rotator.core.snapshot import KeyMemory
+from rotator.core.snapshot import Adoption, Kept, KeyMemory, Rollback
 from rotator.ledger.fault import LedgerFault
 
 T = TypeVar("T")
@@ -85,6 +85,33 @@ def key(row: RowMapping) -> KeyMemory:
 def of_key(memory: KeyMemory) -> dict[str, Any]:
     """The columns of a value that an outcome may change (not its hashes, nor where it was seen)."""
     return {name: _plain(value) for name, value in asdict(memory).items() if name != "fingerprint"}
+
+
+@_legible("adoptions")
+def kept(row: RowMapping) -> Kept:
+    return Kept(
+        dependent=row["dependent"],
+        kind=row["kind"],
+        adoption=Adoption(row["adoption"]),
+        version=row["version"],
+        fingerprint=Fingerprint(row["fingerprint"]),
+        running=Fingerprint(row["running"]) if row["running"] else None,
+        seen=str(row["seen"]),
+        because=str(row["because"]),
+        since=from_ms(row["since"]),
+        delivered_at=_time(row["delivered_at"]),
+    )
+
+
+@_legible("work")
+def rollback(row: RowMapping) -> Rollback | None:
+    if not row["back_to"]:
+        return None
+    return Rollback(value=Fingerprint(row["back_to"]), instead_of=Fingerprint(row["back_from"]), at=from_ms(row["back_at"]))
+
+
+def of_kept(one: Kept) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(one).items()}
 
 
 @_legible("incidents")

@@ -6,7 +6,7 @@ workers are replaced one by one; what it must not meet any more is taken away on
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; a test keeps it in step with `migrations/`."""
 
 OLDEST_PROGRAM = "0003"
@@ -31,12 +31,33 @@ work = Table(
     Column("looked_at", BigInteger),
     Column("risk_at", BigInteger, nullable=False, server_default="0"),
     Column("rotation", String(200)),
+    Column("back_to", String(64)),
+    Column("back_from", String(64)),
+    Column("back_at", BigInteger),
     Index("work_due", "owner", "priority", "due_at"),
     Index("work_risk", "owner", "priority", "risk_at"),
 )
 """One row a credential, and all the queue there is. `rests_until`: nothing to do before, unless drift; empty while a rotation is under way.
-`risk_at`: what has waited longest goes first. `rotation`: one id from trigger to proof.
+`risk_at`: what has waited longest goes first. `rotation`: one id from trigger to proof. `back_…`: an operator's word to publish the value
+before again, in columns of its own: a program that knows nothing of it must not take it for an order to rotate.
 """
+
+adoptions = Table(
+    "adoptions",
+    metadata,
+    Column("credential", String(200), primary_key=True),
+    Column("dependent", String(200), primary_key=True),
+    Column("kind", String(100), nullable=False),
+    Column("adoption", String(20), nullable=False),
+    Column("version", String(100), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("running", String(64)),
+    Column("seen", Text, nullable=False, server_default=""),
+    Column("because", Text, nullable=False, server_default=""),
+    Column("since", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+)
+"""How each dependent was last seen, since when, and when it was handed the version that it is held against."""
 
 keys = Table(
     "keys",

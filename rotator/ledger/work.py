@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, String, and_, case, func, lite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.core.faults import LeaseLost
+from rotator.core.sealed import Fingerprint
 from rotator.engine.ports import HeldBy, Lease
 from rotator.ledger.advisory import CHANNEL
 from rotator.ledger.audit import say
@@ -87,9 +88,19 @@ class WorkTable:
         """An operator's word: replace `value` (a fingerprint, or the version of a foreign value). It is over when that value is."""
         async with self._database.begin() as connection:
             await self.wake_in(connection, credential, OPERATOR)
-            ordered = {"order_value": value, "order_foreign": foreign}
+            ordered = {"order_value": value, "order_foreign": foreign, "back_to": None, "back_from": None, "back_at": None}
             await connection.execute(update(work).where(work.c.credential == credential).values(**ordered))
             await say(self._database, connection, "ordered", credential, {"replace": value, "foreign": str(foreign)})
+        self.hear()
+
+    async def order_back(self, credential: str, value: Fingerprint, *, instead_of: Fingerprint) -> None:
+        """An operator's word: publish `value`, the one before, again. It is over when `instead_of` is not current any more."""
+        async with self._database.begin() as connection:
+            await self.wake_in(connection, credential, OPERATOR)
+            now = self._database.now_ms()
+            ordered = {"order_value": None, "order_foreign": False, "back_to": value, "back_from": instead_of, "back_at": now}
+            await connection.execute(update(work).where(work.c.credential == credential).values(**ordered))
+            await say(self._database, connection, "ordered", credential, {"back_to": value, "replace": instead_of})
         self.hear()
 
     async def wake_in(self, connection: AsyncConnection, credential: str, priority: int) -> None:

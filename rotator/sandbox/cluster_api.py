@@ -50,7 +50,11 @@ class ClusterApi:
             if operation
         ]
         statuses = rf"{_DRIVER}{_NAMESPACE}/(?P<plural>secretproviderclasspodstatuses)"
-        self.routes: Sequence[Route] = [*routes, Route("GET", statuses, "ListPodStatuses", self.statuses)]
+        self.routes: Sequence[Route] = [
+            *routes,
+            Route("GET", statuses, "ListPodStatuses", self.statuses),
+            Route("GET", r"/api/v1/(?P<plural>secrets)", "ListClusterSecrets", self.secrets),
+        ]
 
     def admit(self, call: Call) -> None:
         cluster = self._state.elsewhere.cluster
@@ -62,7 +66,7 @@ class ClusterApi:
         verb = "list" if "target" not in call.names else verb
         if f"{plural}/{verb}" in cluster.denied:
             message = (
-                f'{plural} is forbidden: User "rotator" cannot {verb} resource "{plural}" in the namespace "{call.names["namespace"]}"'
+                f'{plural} is forbidden: User "rotator" cannot {verb} resource "{plural}" in the namespace "{call.names.get("namespace")}"'
             )
             raise Refused(403, "Forbidden", message)
 
@@ -94,6 +98,21 @@ class ClusterApi:
         more = {"continue": str(start + size)} if start + size < len(found) else {}
         kind = {"kind": "SecretProviderClassPodStatusList", "apiVersion": "secrets-store.csi.x-k8s.io/v1"}
         return Answer(body={**kind, "metadata": {"resourceVersion": "1", **more}, "items": found[start : start + size]})
+
+    def secrets(self, call: Call) -> Answer:
+        """Of all namespaces, in pages."""
+        cluster = self._state.elsewhere.cluster
+        cluster.look(self._state)
+        found = [copy.deepcopy(one) for key, one in cluster.objects.items() if key[0] == "secrets"]
+        start, size = int(call.query.get("continue") or 0), int(call.query.get("limit") or 500)
+        more = {"continue": str(start + size)} if start + size < len(found) else {}
+        body = {
+            "kind": "SecretList",
+            "apiVersion": "v1",
+            "metadata": {"resourceVersion": "1", **more},
+            "items": found[start : start + size],
+        }
+        return Answer(body=body)
 
     def _key(self, call: Call) -> Key:
         return call.names["plural"], call.names["namespace"], call.names["target"]

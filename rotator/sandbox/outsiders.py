@@ -5,6 +5,7 @@ else's. Never: writes settings; the description is what settings are written fro
 """
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 SORTS = ("deployment", "external_secret", "github_secret", "variable_group", "receiver")
 
 
-def settle(azure: "Sandbox", account: str, secret: str) -> list[dict[str, Any]]:
-    """One of each sort: [{sort, consumer: its id, path: where its process holds the key, parameters: what settings say of it}].
+def settle(azure: "Sandbox", account: str, secret: str, sorts: Sequence[str] = SORTS) -> list[dict[str, Any]]:
+    """One of each of these sorts: [{sort, consumer: its id, path: where its process holds the key, parameters: what settings say of it}].
 
     `secret` is the URL of the account's secret.
     """
     key = azure.account(account).keys["key1"]
-    found = [_described(azure, sort, account, key, secret) for sort in SORTS]
+    found = [_described(azure, sort, account, key, secret) for sort in sorts]
     for one in found:
         azure.add_app(f"{account}-{one['sort']}", account, one["consumer"], one["path"])
     return found

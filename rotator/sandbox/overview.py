@@ -31,7 +31,12 @@ class Overview:
         self._url = url
         self.routes: Sequence[Route] = (
             Route("POST", r"/providers/Microsoft\.ResourceGraph/resources", "QueryGraph", self.graph),
-            Route("GET", rf"{_SUBSCRIPTION}/providers/Microsoft\.KeyVault/vaults", "ListVaults", self.vaults),
+            Route(
+                "GET",
+                rf"{_SUBSCRIPTION}(/resourceGroups/(?P<group>[^/]+))?/providers/Microsoft\.KeyVault/vaults",
+                "ListVaults",
+                self.vaults,
+            ),
             Route("GET", rf"{_SUBSCRIPTION}/providers/Microsoft\.Insights/eventtypes/management/values", "ListActivity", self.activity),
             Route("GET", r"(?P<scope>/subscriptions/.+)/providers/Microsoft\.Authorization/locks", "ListLocks", self.locks),
             Route(
@@ -58,8 +63,9 @@ class Overview:
         return Answer(body=body)
 
     def vaults(self, call: Call) -> Answer:
-        asked = call.names["subscription"].lower()
-        return self._page(call, [row for row in self._rows([asked]) if row["type"] == _VAULTS.lower()])
+        asked, group = call.names["subscription"].lower(), (call.names.get("group") or "").lower()
+        vaults = [row for row in self._rows([asked]) if row["type"] == _VAULTS.lower()]
+        return self._page(call, [row for row in vaults if group in ("", str(row["resourceGroup"]).lower())])
 
     def locks(self, call: Call) -> Answer:
         """All of a subscription are those of everything in it; those of a resource are those it has itself or inherits."""

@@ -17,6 +17,7 @@ from rotator.sandbox.accounts import PROVIDER, Account
 from rotator.sandbox.consumers import CONSUMERS
 from rotator.sandbox.entra import check_bearer
 from rotator.sandbox.keys import SLOTS
+from rotator.sandbox.listings import Listings
 from rotator.sandbox.overview import Overview
 from rotator.sandbox.state import AUDIENCE, State
 from rotator.sandbox.updates import Updates
@@ -59,6 +60,7 @@ class ResourceManager:
             Route("GET", rf"{_OPERATION}Statuses/(?P<id>[^/]+)", "GetOperation", self._updates.status),
             Route("GET", rf"{_OPERATION}Results/(?P<id>[^/]+)", "GetOperation", self._updates.result),
             *Overview(state, url).routes,
+            *Listings(state, url).routes,
             *(route for room in CONSUMERS for route in room(state).routes),
         )
 

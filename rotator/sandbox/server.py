@@ -34,6 +34,7 @@ from rotator.sandbox.leaks import GuardIncident, HubAlert
 from rotator.sandbox.listener import Listener, certified
 from rotator.sandbox.office import Office
 from rotator.sandbox.outbox import report
+from rotator.sandbox.outsiders import SORTS as OUTSIDERS
 from rotator.sandbox.outsiders import settle
 from rotator.sandbox.resource_manager import ResourceManager
 from rotator.sandbox.senders import Senders
@@ -217,9 +218,9 @@ class Sandbox(Addresses, Office):
     async def furnish(self, count: int = 12) -> list[dict[str, str]]:
         return await furnish(self, count)
 
-    def settle_outsiders(self, account: str, secret: str) -> list[dict[str, Any]]:
+    def settle_outsiders(self, account: str, secret: str, sorts: Sequence[str] = OUTSIDERS) -> list[dict[str, Any]]:
         """Apps on a cluster, GitHub, Azure DevOps and a machine of one's own, each with what settings say of it."""
-        return settle(self, account, secret)
+        return settle(self, account, secret, sorts)
 
     # What is true.
 

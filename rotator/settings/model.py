@@ -177,11 +177,15 @@ def _credential(one: CredentialSettings, defaults: Policies) -> Credential:
     )
 
 
+_OF_ALL_KINDS = ("kind", "name", "stage", "canary")
+
+
 def _dependent(one: DependentSettings, number: int) -> Dependent:
-    parameters = {field: _plain(getattr(one, field)) for field in type(one).model_fields if field not in ("kind", "name")}
+    parameters = {field: _plain(getattr(one, field)) for field in type(one).model_fields if field not in _OF_ALL_KINDS}
     if parameters["health"] is None:
         del parameters["health"]
-    return Dependent(name=one.name or f"{one.kind}-{number}", kind=one.kind, parameters=parameters)
+    name = one.name or f"{one.kind}-{number}"
+    return Dependent(name=name, kind=one.kind, parameters=parameters, stage=one.stage, canary=one.canary)
 
 
 def _plain(value: object) -> object:
@@ -207,6 +211,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         policy = policy_of(one, settings.defaults)
         if policy.overlap >= policy.cryptoperiod:
             yield f"credentials[{number}]: overlap is not shorter than cryptoperiod, so no rotation could end before the next"
+        pauses = policy.pause * (len({(each.stage, each.canary) for each in one.dependents}) - 1)
+        if policy.pause and pauses >= policy.grace:
+            yield f"credentials[{number}].stages: the pauses are together not shorter than grace, after which no stage waits any more"
         names = [_dependent(each, place).name for place, each in enumerate(one.dependents, 1)]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"credentials[{number}].dependents: two are named {name!r}; each needs a `name` of its own"

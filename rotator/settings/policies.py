@@ -41,6 +41,14 @@ class WindowSettings(Strict):
         return value
 
 
+class StagesSettings(Strict):
+    """How the stages of the dependents follow each other."""
+
+    pause: Duration = Field(
+        default=timedelta(0), description="How long a dependent that only claims to have moved holds the next stage up."
+    )
+
+
 class Policies(Strict):
     """Each may be said in `defaults`, and again where it differs."""
 
@@ -52,6 +60,7 @@ class Policies(Strict):
     window: WindowSettings | None = None
     unprovable: Unprovable | None = None
     on_suspicion: OnSuspicion | None = None
+    stages: StagesSettings | None = None
 
     @field_validator("cryptoperiod", "drain_deadline")
     @classmethod
@@ -66,6 +75,8 @@ def policy_of(one: Policies, defaults: Policies) -> Policy:
         value = getattr(one, name) if name in one.model_fields_set else getattr(defaults, name)
         if isinstance(value, WindowSettings):
             value = Window(opens=value.opens, length=value.for_, zone=value.zone)
+        if isinstance(value, StagesSettings):
+            name, value = "pause", value.pause
         if value is not None or name == "window":
             said[name] = value
     return Policy(**said)

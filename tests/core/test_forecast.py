@@ -67,7 +67,7 @@ def steps(lines: Sequence[Forecast]) -> list[str]:
         (at_rest(), (case(A, Mode.CONTAIN),), ["revoke", "prove_dead", "switch_off_local_auth"]),
         (at_rest(), (case(A, Mode.CONTAIN), case(B, Mode.CONTAIN)), [*2 * ["revoke"], *2 * ["prove_dead"], "switch_off_local_auth"]),
         (killed(), (revoked(A),), ["prove", "publish", "prove_dead", "retire"]),
-        (due(dependents=LAGS), (), ["mint", "prove", "publish", "propagate", "propagate", "revoke", "prove_dead", "retire"]),
+        (due(dependents=LAGS), (), ["mint", "prove", "publish", "propagate", "revoke", "prove_dead", "retire"]),
         (
             at_rest(secret=vault(untagged("v1"), holds=A)),
             (case(A, Mode.CUT),),

@@ -84,6 +84,7 @@ def test_the_rules_stand_in_the_order_of_the_design() -> None:
         "_local_auth_off",
         "_heal",
         "_adopt",
+        "_roll_back",
         "_renew",
         "_propagate",
         "_supersede",

@@ -383,3 +383,23 @@ def test_what_is_still_open_at_a_source_is_said() -> None:
     said = unknowns(whole(drained(), report(1, closing="failed"), report(2, closing="due"), report(3, closing="done")))
     assert "1 report(s) could not be closed at their source: a person has to." in said
     assert "1 report(s) are still to be closed at their source." in said
+
+
+def test_how_the_dependents_took_it_is_told_when_it_changed() -> None:
+    chain = Chain(CLOSED)
+    chain.filed(state=State.OPEN)
+    chain.say("adoption", dependent="chat-api", adoption="Proven", version="v1", fingerprint=A, rotation="chat.0")
+    chain.step("publish", C, result="published", version="v2")
+    said = {"dependent": "chat-api", "version": "v2", "fingerprint": C, "rotation": chain.rotation}
+    chain.say("adoption", **said, adoption="Stale", because="runs on v1")
+    chain.step("propagate", C, result="delivered", dependent="chat-api")
+    chain.say("adoption", **said, adoption="Proven", was="Stale", seen="version v2, Resolved")
+    chain.killed()
+    chain.moved(State.CLOSED)
+    chain.say("adoption", **said, adoption="Unseen", was="Proven", because="403")
+    told = [line for line in whole(chain).lines if line.what in (What.MOVED, What.LAGS)]
+    assert [(line.what, line.told, line.evidence) for line in told] == [
+        (What.LAGS, "chat-api is Stale: runs on v1", ("#5",)),
+        (What.MOVED, "chat-api is Proven, was Stale: version v2, Resolved", ("#8",)),
+    ]
+    assert all(line.place is not None for line in told)

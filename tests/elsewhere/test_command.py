@@ -166,3 +166,13 @@ def _runs(process: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+async def test_what_ran_well_in_another_process_is_claimed_and_not_run_again(tools: Tools, tmp_path: Path) -> None:
+    quiet, new = one(script("open('ran', 'a').write('x')")), published(KEY)
+    known = replace(new, delivered_at=new.since)
+    assert (await Command(tools).adoption(quiet, new)).adoption is Adoption.STALE
+    found = await Command(tools).adoption(quiet, known)
+    assert (found.adoption, found.seen) == (Adoption.CLAIMED, "ran at 2026-07-01T12:00:00Z")
+    await Command(tools).deliver(quiet, known)
+    assert not (tmp_path / "ran").exists()

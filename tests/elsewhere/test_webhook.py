@@ -176,3 +176,20 @@ async def test_an_app_on_its_old_value_is_not_asked_whether_it_is_well(estate: E
     one = beside(estate)
     assert (await estate.look(one, estate.publish("a new value"))).adoption is Adoption.STALE
     assert estate.arrivals("Health") == 0
+
+
+async def test_what_a_receiver_took_in_another_process_is_claimed_and_not_told_again(estate: Estate) -> None:
+    one, made = furnish(estate, answers="nothing", looks=False)
+    new = estate.publish("a new value")
+    assert (await estate.look(one, new)).adoption is Adoption.STALE
+    known = replace(new, delivered_at=new.since)
+    found = await estate.look(one, known)
+    assert (found.adoption, found.seen) == (Adoption.CLAIMED, f"told at {new.since:%Y-%m-%dT%H:%M:%SZ}")
+    await estate.kind(KIND).deliver(one, known)
+    assert made.deliveries == 0
+
+
+async def test_what_a_receiver_says_itself_goes_before_what_it_took_once(estate: Estate) -> None:
+    one, _ = furnish(estate)
+    new = estate.publish("a new value")
+    assert (await estate.look(one, replace(new, delivered_at=new.since))).adoption is Adoption.STALE

@@ -60,6 +60,7 @@ TROUBLES = (
     "clocks",
     "flaps",
     "vanishing",
+    "rollbacks",
 )
 
 
@@ -261,6 +262,7 @@ class Chaos(Weather):
             ("leaks", self._leak),
             ("leaks", self._leak),
             ("orders", self._order),
+            ("rollbacks", self._go_back),
             ("thieves", self._steal),
             ("clocks", self._clock),
             ("flaps", self._flap),
@@ -310,6 +312,16 @@ class Chaos(Weather):
         if value:
             self.world.say("operator", f"rotate --now: {value} away")
             self.world.ledger.order(fingerprint(value), foreign=False)
+
+    def _go_back(self) -> None:
+        """An operator asks for the value before, whether that may be or not."""
+        world, new = self.world, self.world.current_value
+        slot = world.slot_of(new) if new else None
+        if new and slot:
+            old = world.slots[slot.other]
+            world.say("operator", f"rollback: {old} in the place of {new}")
+            world.oracle.going_back(old)
+            world.ledger.order_back(fingerprint(old), instead_of=fingerprint(new))
 
     def _steal(self) -> None:
         """A worker's lock is gone, and the worker does not know: another may claim. Never between its look at the lease and its effect."""

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from rotator.core.adoption import said
 from rotator.core.audit import GENESIS, AuditEvent, Verdict, seal_event, verify
 from rotator.core.credential import Slot
 from rotator.core.faults import LeaseLost
 from rotator.core.incident import Incident, reported_again
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.settle import APPLIED, Intent
-from rotator.core.snapshot import KeyMemory, Memory, Order
+from rotator.core.snapshot import Kept, KeyMemory, Memory, Order, Rollback
 from rotator.core.step import Do, Publish, fingerprint_of, slot_of
 from rotator.engine.ports import HeldBy, Lease
 
@@ -25,6 +26,7 @@ class Row:
     owner: str | None = None
     token: str | None = None
     order: Order | None = None
+    back: Rollback | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class MemoryLedger:
     row: Row | None = None
     cases: dict[str, Incident] = field(default_factory=dict)
     keys: dict[Fingerprint, KeyMemory] = field(default_factory=dict)
+    adoptions: dict[str, Kept] = field(default_factory=dict)
     wishes: dict[str, Wish] = field(default_factory=dict)
     chain: list[AuditEvent] = field(default_factory=list)
     tokens: int = 0
@@ -61,7 +64,12 @@ class MemoryLedger:
         return self.row
 
     def order(self, value: str, *, foreign: bool) -> None:
-        self.wake().order = Order(value=value, foreign=foreign)
+        row = self.wake()
+        row.order, row.back = Order(value=value, foreign=foreign), None
+
+    def order_back(self, value: Fingerprint, *, instead_of: Fingerprint) -> None:
+        row = self.wake()
+        row.order, row.back = None, Rollback(value=value, instead_of=instead_of, at=self.now())
 
     def claim(self, credential: str, owner: str) -> Lease | HeldBy:
         row = self.row or self.wake()
@@ -116,7 +124,15 @@ class MemoryLedger:
         heals = [wish for wish in self.wishes.values() if isinstance(wish.do.step, Publish) and wish.do.step.heals]
         healed = sum(wish.intent.at >= hour_ago and wish.outcome in ("published", APPLIED) for wish in heals)
         unsettled = [wish.intent for wish in self.wishes.values() if wish.outcome is None]
-        return Memory(keys=dict(self.keys), order=self.row.order if self.row else None, heals_last_hour=healed), unsettled
+        row = self.row
+        memory = Memory(
+            keys=dict(self.keys),
+            adoptions=dict(self.adoptions),
+            order=row.order if row else None,
+            back=row.back if row else None,
+            heals_last_hour=healed,
+        )
+        return memory, unsettled
 
     def index(self, values: Mapping[Slot, Sealed]) -> None:
         for slot, value in values.items():
@@ -134,7 +150,21 @@ class MemoryLedger:
         for memory in learned:
             self.keys[memory.fingerprint] = memory
 
-    def outcome(self, lease: Lease, operation: str, result: str, learned: Sequence[KeyMemory], detail: Mapping[str, str]) -> None:
+    def adopted(self, lease: Lease, changed: Sequence[Kept]) -> None:
+        for one in changed:
+            self.say("adoption", lease.credential, said(one, self.adoptions.get(one.dependent)))
+            self.adoptions[one.dependent] = one
+
+    def outcome(
+        self,
+        lease: Lease,
+        operation: str,
+        result: str,
+        learned: Sequence[KeyMemory],
+        handed: Sequence[Kept],
+        detail: Mapping[str, str],
+    ) -> None:
+        self.adoptions.update({one.dependent: one for one in handed})
         if operation in self.wishes:
             self.wishes[operation].outcome = result
         self.remember(learned)

@@ -15,7 +15,7 @@ from rotator.core.incident import Incident, State
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.sealed import Fingerprint, fingerprint
 from rotator.core.snapshot import Adoption, DependentView, KeyMemory
-from rotator.core.step import Do, Mint, Revoke, slot_of
+from rotator.core.step import Do, Mint, Propagate, Revoke, slot_of
 from rotator.engine.ports import Edition, Verdict
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Knowledge:
     operation: str = ""
     do: Do | None = None
     calls: int = 0
+    meant: dict[str, str] = field(default_factory=dict)
+    cleared: dict[str, str] = field(default_factory=dict)
 
     @property
     def as_of(self) -> int:
@@ -85,6 +87,7 @@ class Oracle:
         self.reports: dict[Fingerprint, Report] = {}
         self.accepted: set[str] = set()
         self.given_out: set[str] = set()
+        self.ordered_back: set[str] = set()
         self.chains: list[MemoryLedger] = []
         self.obstructed_until = world.now()
         self.effects: list[tuple[datetime, str]] = []
@@ -135,6 +138,10 @@ class Oracle:
         """Azure (or the weather over our own processes) does not permit a kill for so long."""
         self.obstructed_until = max(self.obstructed_until, self.world.now() + length)
 
+    def going_back(self, value: str) -> None:
+        """An operator ordered this value, which a later one superseded, to be given out again."""
+        self.ordered_back.add(value)
+
     # --- what the workers look at
 
     def saw_keys(self, worker: str, as_of: int, *, old: bool) -> None:
@@ -163,11 +170,14 @@ class Oracle:
     def held(self, worker: str) -> None:
         known = self.of(worker)
         known.allowance, known.busy = 1, True
+        known.cleared, known.meant = known.meant, {}
         self.overdue(self.reports.values())
 
     def intended(self, worker: str, operation: str, do: Do) -> None:
         known = self.of(worker)
         known.operation, known.do, known.calls = operation, do, 0
+        if isinstance(do.step, Propagate):
+            known.meant[do.step.dependent] = operation
 
     def sends(self, worker: str, steps: Sequence[str], *, slot: Slot | None = None, operation: str | None = None) -> Do:
         known, row = self.of(worker), self.world.ledger.row
@@ -189,6 +199,33 @@ class Oracle:
         known.allowance, known.calls = known.allowance - 1, known.calls + 1
         self._count(do.step.name)
         return do
+
+    def delivers(self, worker: str, dependent: str) -> None:
+        """Of several at once each has an intent of its own; the lease was looked at after the last of these, and before the first call."""
+        known, row = self.of(worker), self.world.ledger.row
+        operation = known.cleared.pop(dependent, None)
+        if row is None or row.owner != worker:
+            self.violated(5, f"{worker} delivers while {row.owner if row else 'nobody'} holds the lease")
+        wish = self.world.ledger.wishes.get(operation or "")
+        if wish is None or wish.outcome is not None:
+            self.violated(9, f"{dependent} is delivered to without an intent of its own that is open")
+        self._count("propagate")
+        self._in_turn(known, dependent)
+
+    def _in_turn(self, known: Knowledge, dependent: str) -> None:
+        """On schedule, and while the value before lives, nobody is handed the new one before the stage before has it, or grace is over."""
+        world, current = self.world, self.world.current
+        places = {one.name: (one.stage, not one.canary) for one in world.credential.dependents}
+        emergency = any(case.is_open for case in world.ledger.cases.values()) or self.last_act > known.as_of or known.old_vault
+        reasons = (Reason.KEY_COMPROMISE, Reason.SUSPECTED_COMPROMISE)
+        if emergency or current is None or current.tags.get(TAG_REASON) in reasons:
+            return
+        before_lives = all(value in self.given_out for value in world.slots.values())
+        if not before_lives or world.now() >= current.created + world.credential.policy.grace - SKEW_MAX:
+            return
+        for view in known.views.values():
+            if places[view.name] < places[dependent] and view.adoption in (Adoption.STALE, Adoption.UNSEEN):
+                self.violated("stages", f"{dependent} is handed the value while {view.name} of the stage before is {view.adoption}")
 
     def _count(self, step: str) -> None:
         now = self.world.now()
@@ -323,7 +360,7 @@ class Oracle:
         """A value that a later one superseded is not given out again while the later one is good."""
         ours = [entry for entry in self.world.entries if TAG_OPERATION in entry.tags]
         given = [(entry, self._inside(entry)) for entry in ours if entry.tags.get(TAG_FINGERPRINT) == fingerprint(self._inside(entry))]
-        if excused or not given:
+        if excused or not given or value in self.ordered_back:
             return
         last, newest = given[-1]
         good = newest in self.world.slots.values() and not self._is_reported(newest) and newest in self.accepted

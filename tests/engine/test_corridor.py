@@ -844,3 +844,120 @@ async def test_in_an_emergency_a_refused_kill_is_tried_again_and_succeeds_when_i
     await corridor.leak(leaked, Mode.CUT)
     await corridor.live(MINUTE)
     assert leaked not in corridor.world.slots.values()
+
+
+# --- stages, and back again
+
+
+def staged(corridor: Corridor, *places: tuple[int, bool]) -> None:
+    """The apps' stages, and which of them are canaries."""
+    credential = corridor.world.credential
+    dependents = tuple(replace(one, stage=stage, canary=canary) for one, (stage, canary) in zip(credential.dependents, places, strict=True))
+    corridor.world.credential = replace(credential, dependents=dependents)
+
+
+def handed_over(corridor: Corridor) -> list[str]:
+    """Who was handed a value, in order, with the second at which."""
+    found = []
+    for line in corridor.world.trace:
+        if "DELIVER" in line:
+            found.append(f"{line.split()[-1]} at {float(line.split()[0]):.0f}")
+    return found
+
+
+async def test_a_stage_is_handed_the_value_at_once_and_one_that_hangs_holds_no_other_up() -> None:
+    corridor = Corridor(apps=4, age=8 * DAY)
+    corridor.trouble.hangs("kind.deliver", 40.0)
+    await corridor.live(2 * MINUTE)
+    told = handed_over(corridor)
+    assert [one.rsplit(" ", 1)[1] for one in told] == [told[0].rsplit(" ", 1)[1]] * 3 + [told[-1].rsplit(" ", 1)[1]]
+    seconds = [float(one.rsplit(" ", 1)[1]) for one in told]
+    assert seconds[-1] - seconds[0] == pytest.approx(40, abs=2)
+
+
+async def test_a_canary_goes_first_and_a_claim_holds_the_next_stage_for_the_pause_across_processes() -> None:
+    corridor = Corridor(apps=3, age=8 * DAY, overlap=2 * HOUR, grace=HOUR, pause=10 * MINUTE)
+    staged(corridor, (2, False), (1, False), (1, True))
+    corridor.world.apps["app-2"].mute = True
+    await corridor.live(5 * MINUTE)
+    corridor.lives += 1
+    await corridor.live(20 * MINUTE)
+    told = [one.split(" at ") for one in handed_over(corridor)]
+    assert [name for name, _ in told] == ["app-3", "app-2", "app-1"]
+    assert float(told[2][1]) - float(told[1][1]) == pytest.approx(600, abs=5)
+
+
+async def test_past_grace_the_next_stage_waits_no_longer_and_a_person_is_told() -> None:
+    corridor = Corridor(apps=2, age=8 * DAY, overlap=HOUR, grace=5 * MINUTE)
+    staged(corridor, (1, False), (2, False))
+    corridor.world.apps["app-1"].deaf = True
+    await corridor.live(4 * MINUTE)
+    assert not any(one.startswith("app-2") for one in handed_over(corridor))
+    await corridor.live(4 * MINUTE)
+    assert any(one.startswith("app-2") for one in handed_over(corridor))
+    decision = corridor.last.decision
+    assert isinstance(decision, Wait)
+    assert decision.tell
+
+
+async def test_in_an_emergency_there_are_no_stages() -> None:
+    corridor = Corridor(apps=3)
+    staged(corridor, (3, False), (2, False), (1, True))
+    await corridor.leak(corridor.world.slots[KEY1])
+    await corridor.live(MINUTE)
+    told = [one.split(" at ") for one in handed_over(corridor)]
+    assert {name for name, _ in told[:3]} == {"app-1", "app-2", "app-3"}
+    assert len({at for _, at in told[:3]}) == 1
+
+
+async def test_a_kill_that_becomes_due_waits_for_no_delivery_that_hangs() -> None:
+    corridor = Corridor(apps=3, age=8 * DAY)
+    old = corridor.world.slots[KEY1]
+    corridor.trouble.then("kind.deliver", lambda: asyncio.ensure_future(corridor.leak(old, Mode.CUT)) and None)
+    corridor.trouble.hangs("kind.deliver", 200.0, times=2)
+    await corridor.live(MINUTE)
+    assert corridor.world.slots[KEY1] != old
+
+
+async def test_how_the_dependents_are_is_said_in_the_audit_once_for_each_change() -> None:
+    corridor = Corridor(apps=1, age=8 * DAY)
+    await corridor.live(HOUR)
+    told = [event.fields for event in corridor.world.ledger.chain if event.event == "adoption"]
+    assert [one["adoption"] for one in told] == ["Proven", "Stale", "Proven"]
+    assert corridor.world.ledger.adoptions["app-1"].adoption is Adoption.PROVEN
+
+
+async def test_an_operator_goes_back_within_the_overlap_and_the_other_value_dies_after_one_of_its_own() -> None:
+    corridor = Corridor(apps=2, age=HOUR, overlap=HOUR)
+    world, old = corridor.world, corridor.world.slots[KEY1]
+    corridor.order()
+    await corridor.live(5 * MINUTE)
+    new = world.current_value
+    assert new
+    world.oracle.going_back(old)
+    world.ledger.order_back(fingerprint(old), instead_of=fingerprint(new))
+    await corridor.live(5 * MINUTE)
+    assert (world.current_value, {app.running for app in world.apps.values()}) == (old, {old})
+    assert world.slots[KEY2] == new
+    await corridor.live(50 * MINUTE)
+    assert world.slots[KEY2] == new
+    await corridor.live(20 * MINUTE)
+    assert world.slots[KEY2] != new
+    assert world.current_value == old
+    world.oracle.settled()
+
+
+async def test_what_is_not_accepted_any_more_is_not_gone_back_to() -> None:
+    corridor = Corridor(age=HOUR, overlap=10 * MINUTE)
+    world, old = corridor.world, corridor.world.slots[KEY1]
+    corridor.order()
+    await corridor.live(MINUTE)
+    new = world.current_value
+    assert new
+    corridor.trouble.verdicts = dict.fromkeys(("https://account.example", "https://account.region.example"), Verdict.REFUSED)
+    world.ledger.order_back(fingerprint(old), instead_of=fingerprint(new))
+    await corridor.live(8 * MINUTE)
+    assert (world.current_value, world.slots[KEY1]) == (new, old)
+    await corridor.live(5 * MINUTE)
+    assert world.current_value == new
+    assert world.slots[KEY1] != old

@@ -6,6 +6,7 @@ A failing seed prints what happened and how to see it again.
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -71,7 +72,8 @@ class _Simulation:
     def _world(self) -> MemoryWorld:
         chance = self.chance
         credential = credential_of(
-            apps=chance.choice([0, 1, 2]),
+            apps=chance.choice([0, 1, 2, 5]),
+            pause=timedelta(seconds=chance.choice([0, 20])),
             cryptoperiod=timedelta(hours=20),
             overlap=timedelta(minutes=chance.choice([0, 1, 10, 30])),
             grace=timedelta(minutes=chance.choice([0, 1, 5])),
@@ -79,6 +81,8 @@ class _Simulation:
             on_compromise=chance.choice([Mode.DRAIN, Mode.CUT]),
             unprovable=chance.choice([Unprovable.REFUSE, Unprovable.REFUSE, Unprovable.ACCEPT]),
         )
+        dependents = tuple(replace(one, stage=chance.choice([1, 1, 2]), canary=chance.random() < 0.2) for one in credential.dependents)
+        credential = replace(credential, dependents=dependents)
         age, ours = timedelta(hours=chance.choice([0, 21])), chance.random() < 0.6
         world = MemoryWorld(credential, self.chaos, age=age, ours=ours)
         world.regenerates_when_off = chance.random() < 0.5

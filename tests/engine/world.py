@@ -29,7 +29,7 @@ from rotator.core.faults import Ambiguous, Conflict, Fault, Missing, Rejected
 from rotator.core.incident import Incident
 from rotator.core.sealed import Fingerprint, Sealed, fingerprint
 from rotator.core.settle import Intent
-from rotator.core.snapshot import AccountView, Adoption, Current, DependentView, KeyMemory, Memory, SecretView
+from rotator.core.snapshot import AccountView, Adoption, Current, DependentView, Kept, KeyMemory, Memory, SecretView
 from rotator.core.step import Do
 from rotator.engine import ports
 from rotator.engine.ports import Answer, Edition, Glimpse, HeldBy, Lease, Placed, Published, SecretLook, Verdict
@@ -540,7 +540,7 @@ class Eyes:
 
     async def deliver(self, dependent: Dependent, published: Published) -> None:
         world = self._world
-        world.oracle.sends(self._worker, ("propagate",))
+        world.oracle.delivers(self._worker, dependent.name)
 
         def effect() -> None:
             app = world.apps.get(dependent.name)
@@ -689,12 +689,22 @@ class LedgerEyes:
     async def remember(self, lease: Lease, learned: Sequence[KeyMemory]) -> None:
         await self._do("journal.remember", lambda: self._ledger.remember(learned))
 
+    async def adopted(self, lease: Lease, changed: Sequence[Kept]) -> None:
+        await self._do("journal.adopted", lambda: self._ledger.adopted(lease, changed))
+
     async def outcome(
-        self, lease: Lease, operation: str, result: str, *, learned: Sequence[KeyMemory] = (), detail: Mapping[str, str] | None = None
+        self,
+        lease: Lease,
+        operation: str,
+        result: str,
+        *,
+        learned: Sequence[KeyMemory] = (),
+        handed: Sequence[Kept] = (),
+        detail: Mapping[str, str] | None = None,
     ) -> None:
         def effect() -> None:
             self._world.oracle.before_outcome(learned)
-            self._ledger.outcome(lease, operation, result, learned, detail or {})
+            self._ledger.outcome(lease, operation, result, learned, handed, detail or {})
 
         await self._do("journal.outcome", effect)
 

@@ -14,6 +14,7 @@ import click
 
 from rotator.cli.demo.client import Client
 from rotator.cli.demo.evidence import Evidence, Story, collect, print_evidence
+from rotator.cli.demo.residents import settle
 from rotator.cli.pasted import Pasted
 from rotator.cli.revoke import Wish, kill
 from rotator.cli.rotate import rotate_one
@@ -36,7 +37,7 @@ ASK_AGAIN = timedelta(milliseconds=500)
 LOOKS_AGAIN = timedelta(milliseconds=50)
 GATEWAY_REMEMBERS_S = 0.6
 """How long the loopback gateways still accept a key that was replaced: Azure's take minutes, at times hours."""
-FALLS_DUE_IN = {"cryptoperiod": "4s", "overlap": "2s"}
+FALLS_DUE_IN = {"cryptoperiod": "4s", "overlap": "2s", "grace": "1s"}
 
 
 @click.command("demo", short_help="See it work, without an account.")
@@ -44,7 +45,8 @@ FALLS_DUE_IN = {"cryptoperiod": "4s", "overlap": "2s"}
 @common_options
 def command(seed: int, common: Common) -> None:
     """Start a loopback Azure with a dozen accounts; rotate one that falls due while a client calls it; heal one that somebody regenerated
-    in the portal; drain a leaked key; cut another. Then ask every endpoint what the old keys are worth, and show what it said.
+    in the portal; drain a leaked key; cut another. On three of them live apps, behind dependents of four kinds. Then ask every endpoint
+    what the old keys are worth, count the calls that failed, and show it.
 
     Needs no account, no settings and no network; leaves nothing behind. Ends with 1 if any of it is not so.
     """
@@ -65,7 +67,9 @@ async def _tell(azure: Any, place: Path, common: Common) -> Evidence:
     fleet = azure.furnish(12)
     for one in fleet[:5]:
         azure.change_account(one["name"], death_delay=GATEWAY_REMEMBERS_S, activation_delay=0.2)
-    path, _ = write_settings(place, azure, fleet, policies={fleet[0]["name"]: FALLS_DUE_IN}, port=0)
+    policies: dict[str, dict[str, Any]] = {one["name"]: {"dependents": settle(azure, place, one)} for one in (fleet[0], *fleet[2:4])}
+    policies[fleet[0]["name"]] |= FALLS_DUE_IN
+    path, _ = write_settings(place, azure, fleet, policies=policies, port=0)
     watch = logged if common.json else Progress()
     async with open_house(load(path), place, watch) as house:
         stories = [
@@ -79,7 +83,7 @@ async def _tell(azure: Any, place: Path, common: Common) -> Evidence:
 
 
 async def _falls_due(azure: Any, house: House, name: str, common: Common) -> Story:
-    _headline(common, f"1. {name} falls due and is rotated, while a client calls it with the vault's key all the time")
+    _headline(common, f"1. {name} falls due and is rotated, while a client and apps of four kinds call it all the time")
     old = azure.account(name).keys["key1"]
     async with _client(azure, house, name) as client:
         row = await rotate_one(house, house.credentials[name], LIMIT)
@@ -89,7 +93,9 @@ async def _falls_due(azure: Any, house: House, name: str, common: Common) -> Sto
             await house.world.clock.sleep(ASK_AGAIN)
             row = await rotate_one(house, house.credentials[name], LIMIT)
         await asyncio.sleep(0.5)
-    return Story(name=name, what="rotated when due", row=row, old=Sealed(old), client=client, wants="rotated", no_failure=True)
+    return Story(
+        name=name, what="rotated when due", row=row, old=Sealed(old), client=client, wants="rotated", no_failure=True, spares_apps=True
+    )
 
 
 async def _regenerated_by_hand(azure: Any, house: House, name: str, common: Common) -> Story:
@@ -111,7 +117,8 @@ async def _leaked(azure: Any, house: House, name: str, mode: Mode, common: Commo
         targets, _ = await recognised(house, [Pasted(values=(leaked,))])
         row = await kill(house, targets, Wish(mode=mode, note="demo", limit=LIMIT, dry_run=False, yes=True))
         await asyncio.sleep(0.5)
-    return Story(name=name, what=f"leaked: {mode}", row=row, old=leaked, client=client, wants="dead")
+    spares = mode is Mode.DRAIN
+    return Story(name=name, what=f"leaked: {mode}", row=row, old=leaked, client=client, wants="dead", spares_apps=spares)
 
 
 async def _alerted(azure: Any, house: House, place: Path, name: str, common: Common) -> Story:
@@ -148,12 +155,12 @@ async def _client(azure: Any, house: House, name: str) -> AsyncIterator[Client]:
     account = azure.account(name)
     client = Client(house=house, secret=house.credentials[name].secret, kind=account.kind, endpoint=account.endpoint.rstrip("/"))
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(client.run())
+        group.create_task(client.run())
         await client.first_answer.wait()
         try:
             yield client
         finally:
-            running.cancel()
+            client.stopping = True
 
 
 def _headline(common: Common, text: str) -> None:

@@ -29,6 +29,7 @@ class Client:
     first_failure: datetime | None = None
     last_failure: datetime | None = None
     first_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: bool = False
 
     @property
     def failed_for_s(self) -> float:
@@ -37,13 +38,13 @@ class Client:
         return (self.last_failure - self.first_failure).total_seconds()
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Until it is told to stop. It is not cancelled: a cancellation that arrives together with an answer may be lost on the way."""
         probes, now = Probes(self.house.azure), asyncio.get_running_loop().time
         account = AccountView(kind=self.kind, endpoints=(self.endpoint,))
         key, read_at = await self._read(), now()
-        while True:
+        while not self.stopping and key is not None:
             if now() - read_at > READS_THE_VAULT_EVERY_S:
-                key, read_at = await self._read(), now()
+                key, read_at = await self._read() or key, now()
             answer = await probes.probe(account, self.endpoint, key)
             self.calls += 1
             if answer.verdict is not Verdict.ACCEPTED:
@@ -53,8 +54,9 @@ class Client:
             self.first_answer.set()
             await asyncio.sleep(CALLS_EVERY_S)
 
-    async def _read(self) -> Sealed:
-        while True:
+    async def _read(self) -> Sealed | None:
+        """What the vault gives out; None once it is told to stop."""
+        while not self.stopping:
             try:
                 text = (await self.house.world.vault.look(self.secret)).text
             except Fault:
@@ -62,3 +64,4 @@ class Client:
             if text is not None:
                 return text
             await asyncio.sleep(CALLS_EVERY_S)
+        return None

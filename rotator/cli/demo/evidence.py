@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rotator.cli.demo.client import Client
+from rotator.cli.demo.residents import Fared, fared
 from rotator.cli.show import print_table
 from rotator.core.audit import Verdict as Chain
 from rotator.core.sealed import Sealed
@@ -32,6 +33,7 @@ class Story:
     wants: str
     no_failure: bool = False
     alert: str = ""
+    spares_apps: bool = False
 
     @property
     def leak_to_dead_s(self) -> float | None:
@@ -51,11 +53,12 @@ class Finding:
     asked: int
     vault_accepted: bool
     alert_says: str
+    apps: Fared | None = None
 
     @property
     def holds(self) -> bool:
         story = self.story
-        kept = not (story.no_failure and story.client.failed)
+        kept = not (story.no_failure and story.client.failed) and not (story.spares_apps and (self.apps is None or self.apps.failed))
         closed = self.alert_says == (CLOSED if story.alert else "")
         return story.row["outcome"] == story.wants and self.refused == self.asked > 0 and self.vault_accepted and kept and closed
 
@@ -95,6 +98,7 @@ async def _finding(azure: Any, house: House, story: Story) -> Finding:
         story=story,
         refused=sum(answer.verdict is Verdict.REFUSED for answer in answers),
         asked=len(answers),
+        apps=fared(azure, story.name),
         vault_accepted=bool(accepted) and all(answer.verdict is Verdict.ACCEPTED for answer in accepted),
         alert_says=_alert(azure, story.alert) if story.alert else "",
     )
@@ -122,6 +126,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
         "leak_to_dead_s": story.leak_to_dead_s,
         "alert": story.alert or None,
         "alert_says": finding.alert_says or None,
+        "apps": finding.apps.as_json() if finding.apps else None,
     }
 
 
@@ -135,6 +140,8 @@ def print_evidence(evidence: Evidence) -> None:
         "client: calls",
         "failed",
         "failed for",
+        "4 apps: failed",
+        "for",
         "leak to dead",
         "alert at GitHub",
         "so?",
@@ -162,6 +169,8 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         str(client.calls),
         str(client.failed),
         f"{client.failed_for_s:.1f} s" if client.failed else "–",
+        f"{finding.apps.failed} of {finding.apps.calls}" if finding.apps else "–",
+        f"{finding.apps.failed_for_s:.1f} s" if finding.apps and finding.apps.failed else "–",
         f"{story.leak_to_dead_s:.1f} s" if story.leak_to_dead_s is not None else "–",
         finding.alert_says or "–",
         "yes" if finding.holds else "NO",

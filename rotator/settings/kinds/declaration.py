@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema
 
 from rotator.settings.forms import Name, Strict, Url, pattern
 
+STAGES_MAX = 9
 _FIELD = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*){0,7}$"
 FieldOfJson = Annotated[
     str, pattern(_FIELD, "not a field's name, or names with dots between"), WithJsonSchema({"type": "string", "pattern": _FIELD})
@@ -30,6 +31,8 @@ class DependentSettings(Strict):
 
     kind: str
     name: Name | None = Field(default=None, description="How it is called in status, plan and audit; KIND-NUMBER where it is not said.")
+    stage: Annotated[int, Field(ge=1, le=STAGES_MAX, strict=True)] = Field(default=1, description="Its turn: after every lower stage.")
+    canary: bool = Field(default=False, strict=True, description="Goes first inside its stage.")
     health: HealthCheck | None = Field(default=None, description="A probe beside the kind's own proof; both must agree.")
 
 

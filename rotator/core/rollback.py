@@ -1,0 +1,80 @@
+"""Whether it may be gone back to the value before: while its overlap lasts, it lives, and nobody has it who should not.
+
+The value that was published in its place is the superseded one then, for an overlap of its own. The one that is gone back to is no younger
+for it: its cryptoperiod goes on, and where that is over, it is replaced as soon as the other one is dead.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rotator.core.credential import Role
+from rotator.core.facts import Facts
+from rotator.core.snapshot import Rollback
+
+
+def rollback_of(facts: Facts) -> Rollback | str:
+    """The order that would go back now, or the sentence that says why there is nothing to go back to. Raises Needed."""
+    current, active = facts.current, facts.active
+    if active is None or current is None or current.fingerprint is None:
+        return (
+            "the vault's current value is in no slot of the account, so there is nothing to go back from: `rotator plan` says what is done"
+        )
+    order = Rollback(value=facts.slots[active.other], instead_of=current.fingerprint, at=facts.now)
+    return why_not_back(facts, order) or order
+
+
+def why_not_back(facts: Facts, order: Rollback) -> str:
+    """Empty where it may be done; else the first thing that stands in the way, for a person. Raises Needed."""
+    return next((told for stands, told in _WALLS if stands(facts, order)), "")
+
+
+def asked_anew(facts: Facts, order: Rollback) -> Facts:
+    """The same facts, without a proof of the value that is older than the order."""
+    key = facts.memory.of(order.value)
+    if key.proven_at is None or key.proven_at >= order.at:
+        return facts
+    keys = {**facts.memory.keys, order.value: replace(key, proven_at=None)}
+    return replace(facts, snapshot=replace(facts.snapshot, memory=replace(facts.memory, keys=keys)))
+
+
+def _is_done(facts: Facts, order: Rollback) -> bool:
+    return facts.current is None or facts.active is None or facts.current.fingerprint != order.instead_of
+
+
+def _is_gone(facts: Facts, order: Rollback) -> bool:
+    return facts.slot_of(order.value) is None
+
+
+def _was_never_published(facts: Facts, order: Rollback) -> bool:
+    slot = facts.slot_of(order.value)
+    return slot is not None and facts.role(slot) is not Role.RETIRED
+
+
+def _is_compromised(facts: Facts, order: Rollback) -> bool:
+    return facts.is_compromised(order.value)
+
+
+def _a_leak_is_open(facts: Facts, order: Rollback) -> bool:
+    return facts.is_compromised(order.instead_of)
+
+
+def _is_over(facts: Facts, order: Rollback) -> bool:
+    return facts.now >= facts.overlap_ends()
+
+
+def _cannot_be_proven(facts: Facts, order: Rollback) -> bool:
+    return not facts.can_prove
+
+
+_WALLS: tuple[tuple[Callable[[Facts, Rollback], bool], str], ...] = (
+    (_is_done, "the value that was to be taken back is not what the vault gives out any more"),
+    (_is_gone, "the value before is in no slot any more: it was revoked"),
+    (_was_never_published, "the other slot holds no value that was published before: there is nothing to go back to"),
+    (_is_compromised, "the value before is compromised: it must die, and is not published again"),
+    (
+        _a_leak_is_open,
+        "the value that the vault gives out is compromised, and is replaced by a fresh one: `rotator revoke` goes on with it",
+    ),
+    (_is_over, "the overlap is over: the value before is about to be revoked"),
+    (_cannot_be_proven, "the data plane cannot be asked whether it accepts the value before; to accept that: `unprovable: accept`"),
+)

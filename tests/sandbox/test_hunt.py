@@ -1,0 +1,165 @@
+"""`rotator hunt` against a sandbox: every sort of place, what is known and moves is no finding, and what is denied is said."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from rotator.settings import parse
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import Estate
+
+NAME = "chat-prod"
+CONTEXT = "sandbox"
+
+
+def inhabited(estate: Estate) -> dict[str, dict[str, Any]]:
+    """Holders of every sort that the settings do not name; and what is nobody's business."""
+    azure, url = estate.azure, estate.fleet[0]["secret"]
+    placed = {one["sort"]: one for one in azure.inhabit(NAME, url, ["site", "slot", "container_app", "named_value"])}
+    key = azure.account(NAME).keys["key2"]
+    azure.set_secret("kv-2", "by-hand", f"Endpoint=https://chat;Key={key};Name=x")
+    azure.set_secret("kv-2", "of-somebody-else", "0" * 32)
+    pinned = azure.secret("kv-1", f"{NAME}-key")[-1].id
+    azure.add_consumer("site", "pinned", settings={"OPENAI": f"@Microsoft.KeyVault(SecretUri={url}/{pinned})"})
+    job = azure.add_consumer("job", "nightly", secrets=[{"name": "plain", "value": key}])
+    azure.add_consumer("named_value", "plain", properties={"displayName": "plain", "secret": True, "value": key})
+    return {**placed, "job": {"consumer": job.id}}
+
+
+def hunted(estate: Estate, *arguments: str) -> tuple[int, dict[str, Any]]:
+    result = estate.run("hunt", *arguments, "--output", "json")
+    assert not any(key.value in result.output for key in estate.azure.keys_ever)
+    return result.exit_code, json.loads(result.stdout)
+
+
+def short(found: dict[str, Any]) -> list[tuple[str, str]]:
+    return sorted((one["why"], one["what"].split(" in ")[0]) for one in found["copies"])
+
+
+def test_every_holder_that_the_settings_do_not_name_is_found(estate: Estate) -> None:
+    inhabited(estate)
+    code, found = hunted(estate)
+    assert code == 0
+    assert found["not_searched"] == []
+    assert short(found) == [
+        ("copy", "named value plain of apim"),
+        ("copy", "secret by-hand of https://127.0.0.1:" + estate.azure.vault_url("kv-2").rsplit(":", 1)[1]),
+        ("copy", "secret plain of nightly"),
+        ("copy", f"setting KEY of {NAME}-api/staging"),
+        ("pinned", "setting OPENAI of pinned"),
+        ("reader", f"named value {NAME}-key of apim"),
+        ("reader", f"secret key of {NAME}-worker"),
+        ("reader", f"setting KEY of {NAME}-api"),
+    ]
+    assert {one["slot"] for one in found["copies"] if one["why"] == "copy"} == {"key1", "key2"}
+
+
+def test_a_copy_inside_a_larger_text_says_that_its_form_is_needed(estate: Estate) -> None:
+    inhabited(estate)
+    _, found = hunted(estate)
+    (inside,) = [one for one in found["copies"] if "by-hand" in one["what"]]
+    assert "`format:`" in inside["because"]
+
+
+def test_what_is_added_to_the_settings_is_no_finding_any_more_but_a_pin_is(estate: Estate) -> None:
+    inhabited(estate)
+    _, found = hunted(estate)
+    settings = yaml.safe_load(estate.settings.read_text())
+    settings["credentials"][0]["dependents"] = [one["settings"] for one in found["copies"]]
+    text = yaml.safe_dump(settings)
+    parse(text, "what hunt says")
+    estate.settings.write_text(text)
+    code, found = hunted(estate)
+    assert (code, [(one["why"], one["known"], one["settings"]) for one in found["copies"]]) == (0, [("pinned", True, None)])
+
+
+def test_for_people_it_is_a_table_and_the_yaml_to_add(estate: Estate) -> None:
+    inhabited(estate)
+    result = estate.run("hunt")
+    assert result.exit_code == 0
+    assert "app settings: 3 to search" in result.stderr
+    start = result.stdout.index("credentials:")
+    added = yaml.safe_load(result.stdout[start:])
+    assert added["credentials"][0]["name"] == NAME
+    assert len(added["credentials"][0]["dependents"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("operation", "what", "needs"),
+    [
+        ("ListSites", "every Microsoft.Web/sites", "Microsoft.Web/sites/read"),
+        ("ListSlots", "the slots of", "Microsoft.Web/sites/slots/read"),
+        ("ListAppSettings", "pinned in rg-apps", "Microsoft.Web/sites/config/list/action"),
+        ("ListContainerApps", "every Microsoft.App/containerApps", "Microsoft.App/containerApps/read"),
+        ("ListContainerAppSecrets", f"{NAME}-worker", "Microsoft.App/containerApps/listSecrets/action"),
+        ("ListServices", "every Microsoft.ApiManagement/service", "Microsoft.ApiManagement/service/read"),
+        ("ListNamedValues", "the named values of apim", "Microsoft.ApiManagement/service/namedValues/read"),
+        ("ListNamedValue", "apim/plain", "Microsoft.ApiManagement/service/namedValues/listValue/action"),
+        ("ListVaults", "every Microsoft.KeyVault/vaults", "Microsoft.KeyVault/vaults/read"),
+        ("ListSecrets", "the secrets of", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"),
+        ("GetSecret", "secrets/by-hand", "Microsoft.KeyVault/vaults/secrets/getSecret/action"),
+    ],
+)
+def test_what_is_denied_is_said_with_the_permission_and_the_rest_is_searched(estate: Estate, operation: str, what: str, needs: str) -> None:
+    inhabited(estate)
+    estate.azure.fault(operation, "403", probability=1.0)
+    code, found = hunted(estate)
+    assert code == 1
+    hidden = [one for one in found["not_searched"] if what.rsplit("/", 1)[-1] in one["what"]]
+    assert hidden, found["not_searched"]
+    assert needs in (hidden[0]["remedy"] or "")
+    assert found["copies"]
+
+
+def test_a_service_that_asks_for_patience_is_asked_again(estate: Estate) -> None:
+    inhabited(estate)
+    estate.azure.fault("ListAppSettings", "429:1", times=2)
+    code, found = hunted(estate)
+    assert code == 0
+    assert ("pinned", "setting OPENAI of pinned") in short(found)
+
+
+def test_a_resource_group_bounds_what_is_searched(estate: Estate) -> None:
+    inhabited(estate)
+    code, found = hunted(estate, "--resource-group", "rg-elsewhere")
+    assert (code, found["copies"], found["compared"]) == (0, [], 0)
+
+
+def test_secrets_of_a_cluster_are_searched_by_kubeconfig(estate: Estate) -> None:
+    azure = estate.azure
+    azure.add_consumer("cluster_secret", "ai/by-hand", data={"key": azure.account(NAME).keys["key1"], "other": "of somebody else"})
+    path = estate.directory / "kubeconfig.yaml"
+    path.write_text(yaml.safe_dump(azure.kubeconfig()), encoding="utf-8")
+    code, found = hunted(estate, "--kubeconfig", "kubeconfig.yaml")
+    assert code == 0
+    (one,) = found["copies"]
+    assert one["what"] == "field key of Secret ai/by-hand"
+    assert one["settings"] == {
+        "kind": "kubernetes-secret",
+        "kubeconfig": "kubeconfig.yaml",
+        "namespace": "ai",
+        "secret": "by-hand",
+        "field": "key",
+    }
+    azure.state.elsewhere.cluster.denied.add("secrets/list")
+    code, found = hunted(estate, "--kubeconfig", "kubeconfig.yaml")
+    assert code == 1
+    assert "secrets/list" in found["not_searched"][0]["remedy"]
+
+
+def test_a_kubeconfig_that_is_none_is_said_to_be_so(estate: Estate) -> None:
+    code, found = hunted(estate, "--kubeconfig", "nowhere.yaml")
+    assert code == 1
+    assert "nowhere.yaml" in found["not_searched"][0]["what"]
+
+
+def test_an_account_that_does_not_tell_its_keys_is_said_to_be_so(estate: Estate) -> None:
+    estate.azure.fault("ListKeys", "403", probability=1.0)
+    code, found = hunted(estate)
+    assert code == 1
+    assert "Microsoft.CognitiveServices/accounts/listKeys/action" in found["not_searched"][0]["remedy"]
