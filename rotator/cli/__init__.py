@@ -13,6 +13,7 @@ COMMANDS = {
     "rotate": "Rotate credentials without downtime, to the proof that the old key is dead.",
     "revoke": "Kill a leaked key: replace it, revoke it, prove it dead.",
     "incidents": "The cases: list and show them, approve or dismiss what waits for a person, write the post-mortem.",
+    "drill": "Leak the key of a decoy on purpose, and measure how long it lives.",
     "serve": "The daemon: keep the fleet rotated, without anyone watching.",
     "waves": "How scheduled rotations go out: a canary first. Stop and resume them.",
     "audit": "The evidence: verify, show or export the audit chain.",
