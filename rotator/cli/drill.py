@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DOOR = "/alerts/signed"
 LOOKS_EVERY_S = 0.2
 ANSWERS_WITHIN_S = 15
-APPEARS_WITHIN = timedelta(seconds=20)
+APPEARS_WITHIN = timedelta(minutes=2)
 """How long an alert that was taken may be nowhere in this ledger before it is said that the daemon keeps another one."""
 NOTE = "rotator drill: leaked on purpose"
 
