@@ -1,6 +1,9 @@
 """`rotator revoke --all` against the loopback Azure: what it takes, that it goes on, who is left, and a second person's word."""
 
 import asyncio
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -199,3 +202,26 @@ def test_a_drain_that_waits_at_the_gate_has_its_whole_deadline(town: Estate) -> 
     assert spans["translate"] > spans["agents"] > spans["chat-prod"]
     assert all(datetime.fromisoformat(row["reported_at"]) >= began - timedelta(seconds=1) for row in cases)
     assert fingerprint(town.published("translate")) not in {row["fingerprint"] for row in cases}
+
+
+def test_killed_half_way_the_same_command_goes_on_and_kills_no_key_that_replaced_one(town: Estate) -> None:
+    limit(town.settings, concurrency=1)
+    before = {name: town.key(name) for name in NAMES}
+    arguments = [sys.executable, "-m", "rotator", "revoke", "--all", "--yes", "--config", str(town.settings)]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while mints(town) < 3:  # the first account is through, the second is not
+        assert process.poll() is None, "it ended too soon"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait(timeout=30)
+
+    rows = town.json("revoke", "--all", "--yes")
+    assert {row["name"] for row in rows} == set(NAMES)
+    assert {row["outcome"] for row in rows} <= {"dead", "already_dead"}
+    assert not set(before.values()) & {key for name in NAMES for key in town.azure.account(name).keys.values()}
+    for name in NAMES:
+        assert town.published(name) in town.azure.account(name).keys.values()
+    assert mints(town) <= 2 * len(NAMES) + 1, "at most one extra mint, for the call whose answer was lost"
+    assert town.run("audit", "verify").exit_code == DONE

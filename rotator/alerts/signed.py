@@ -32,7 +32,7 @@ class Signed:
     """Fulfils `Sender`. A retry keeps its `webhook-id`, which is signed here."""
 
     def __init__(self, secret: SharedSecret) -> None:
-        self._key = secret.key(_key_bytes)
+        self._key = secret.key(key_bytes)
 
     async def verify(self, post: Post) -> None:
         identifier, said = post.header(ID), post.header(TIMESTAMP)
@@ -51,7 +51,8 @@ class Signed:
         return Delivery(source=SOURCE, delivery_id=identity(identifier) or None, body_sha256=post.body_sha256, records=(record,))
 
 
-def _key_bytes(secret: str) -> bytes:
+def key_bytes(secret: str) -> bytes:
+    """The key that a secret stands for. Raises Rejected where it is not of its form."""
     written = secret.strip().removeprefix(PREFIX)
     try:
         key = base64.b64decode(written + "=" * (-len(written) % 4), validate=True)

@@ -23,6 +23,7 @@ COMMANDS = {
     "revoke": "Kill a leaked key: replace it, revoke it, prove it dead.",
     "hunt": "Who holds a copy of a key that the settings do not know, or pins a version that never moves.",
     "incidents": "The cases: list and show them, approve or dismiss what waits for a person, write the post-mortem.",
+    "drill": "Leak the key of a decoy on purpose, and measure how long it lives.",
     "serve": "The daemon: keep the fleet rotated, without anyone watching.",
     "waves": "How scheduled rotations go out: a canary first. Stop and resume them.",
     "audit": "The evidence: verify, show or export the audit chain.",

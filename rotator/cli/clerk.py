@@ -4,7 +4,9 @@ The daemon acts on what is filed; this room never does. How an order stands is t
 knows it.
 """
 
+import asyncio
 import json
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +30,7 @@ from rotator.wiring import Doorkeeping, House
 
 EVENT = "order.revoke"
 SOURCE_LENGTH_MAX = 100
+UNMATCHED_KEPT_MAX = 50
 ENDS = frozenset({State.DEAD, State.CLOSED, State.UNPROVEN, State.HELD, State.DISMISSED})
 OUTCOMES: Mapping[State, str] = {
     State.OPEN: "failed",
@@ -54,6 +57,7 @@ class OrderDesk:
 
     def __init__(self, house: Callable[[], House]) -> None:
         self._house = house
+        self._under_way: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def planned(self, order: Order) -> list[dict[str, Any]]:
         """What would be done, each row with the fingerprints that it is about: what a person has seen is what they order."""
@@ -66,9 +70,13 @@ class OrderDesk:
 
     async def carry_out(self, order: Order) -> None:
         """Filed first, noted after: killed between the two, the same order files the same cases again."""
+        lock = self._under_way.setdefault(order.id, asyncio.Lock())
+        async with lock:  # sent again while it is looked up, it waits for its own first coming
+            if not await self._house().ledger.audit.latest(EVENT, order.id):
+                await self._file(order)
+
+    async def _file(self, order: Order) -> None:
         house, wish = self._house(), _wish(order)
-        if await house.ledger.audit.latest(EVENT, order.id):
-            return
         groups, rows = await self._looked_up(house, order)
         filed: dict[str, str] = {}
         for target in (target for group in groups.values() for target in group):
@@ -80,7 +88,7 @@ class OrderDesk:
             "mode": str(order.mode or "as the policies say"),
             "reason": order.note,
             "incidents": json.dumps(filed, sort_keys=True),
-            "unmatched": json.dumps(rows),
+            "unmatched": json.dumps(rows[:UNMATCHED_KEPT_MAX]),
         }
         await house.ledger.audit.record(EVENT, "", fields)
 

@@ -63,9 +63,9 @@ def given_out(snapshot: Snapshot) -> KeyMemory | None:
 
 
 def close(incidents: Sequence[Incident], facts: Facts) -> Iterator[Incident]:
-    """The cases that are done when all is quiet: their value is proven dead."""
+    """The cases that are done when all is quiet: their value is proven dead, and a containment that was ordered meanwhile has been seen."""
     for case in incidents:
-        if case.state is State.DEAD:
+        if case.state is State.DEAD and not case.awaits_containment:
             yield move(case, State.CLOSED, facts.now)
 
 

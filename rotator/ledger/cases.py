@@ -74,10 +74,13 @@ class CaseBook:
             return [rows.incident(row) for row in (await connection.execute(query)).mappings()]
 
     async def save(self, incident: Incident, *, because: str) -> None:
-        """Where the case stands, and why, in the audit. Reported anew, or dismissed, since the look: it is left as it is."""
+        """Where the case stands, and why, in the audit. Reported anew, or dismissed, since the look: it is left as it is; nor is one closed
+        that was made stricter since."""
         values = {name: value for name, value in rows.of_incident(incident).items() if name in LOOKS_SAY}
         awake = incidents.c.state.not_in([state.value for state in ASLEEP])
         same = and_(incidents.c.id == incident.id, incidents.c.reported_at == to_ms(incident.reported_at), awake)
+        if incident.state is State.CLOSED:
+            same = and_(same, incidents.c.mode == incident.mode.value)
         async with self._database.begin() as connection:
             if not (await connection.execute(update(incidents).where(same).values(**values))).rowcount:
                 return

@@ -8,7 +8,7 @@ from rotator.core.adoption import said
 from rotator.core.audit import GENESIS, AuditEvent, Verdict, seal_event, verify
 from rotator.core.credential import Slot
 from rotator.core.faults import LeaseLost
-from rotator.core.incident import Incident, reported_again
+from rotator.core.incident import Incident, State, reported_again
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.settle import APPLIED, Intent
 from rotator.core.snapshot import Kept, KeyMemory, Memory, Order, Rollback
@@ -113,6 +113,8 @@ class MemoryLedger:
     def save(self, incident: Incident, because: str) -> None:
         """Where the case stands. What the doors said of it (mode, deadline, source) is theirs, and may have changed since the look."""
         known = self.cases[incident.id]
+        if incident.state is State.CLOSED and known.mode is not incident.mode:
+            return
         told = {"mode": known.mode, "reported_at": known.reported_at, "deadline": known.deadline, "source": known.source}
         self.cases[incident.id] = replace(incident, note=known.note, **told)  # type: ignore[arg-type]
         self.say("incident.moved", incident.credential, {"incident": incident.id, "state": incident.state, "because": because})

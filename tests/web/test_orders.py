@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from rotator.cli import main
 from rotator.core.sealed import fingerprint
 from rotator.sandbox import SandboxThread
+from rotator.sandbox.signed_tokens import signed_token
 from tests.sandbox.conftest import Estate, build_estate
 from tests.sandbox.test_serve import Served
 
@@ -253,3 +254,38 @@ def test_without_a_token_in_the_settings_nobody_is_let_in(tmp_path: Path) -> Non
             assert "web.operator_token" in done.stderr
         finally:
             served.end()
+
+
+def test_an_entra_token_with_the_role_is_let_in_and_is_named_in_the_audit(tmp_path: Path) -> None:
+    """As `az account get-access-token` gives it; without the role, of another application, or for another audience it opens nothing."""
+    with SandboxThread(tmp_path, seed=63) as azure:
+        estate = build_estate(azure, tmp_path, 1, stop_within="2s")
+        azure_cli = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+        serve(estate, entra={"tenant": azure.tenant, "audience": "api://rotator", "callers": [azure_cli]})
+        good = {"aud": "api://rotator", "azp": azure_cli, "roles": ["Rotator.Operator"], "preferred_username": "alice@example.com"}
+
+        def token(**changes: Any) -> str:
+            return signed_token(azure.state, azure.authority, {**good, **changes})
+
+        served = Served(estate)
+        try:
+            daemon = Daemon(served, token(), tmp_path)
+            odd: list[dict[str, Any]] = [{"roles": []}, {"azp": azure_cli[:-1] + "7"}, {"aud": "api://another"}, {"exp": 1}]
+            for changes in odd:
+                assert daemon.post(an_order(names=["chat-prod"]), token=token(**changes))[0] == 401, changes
+            assert estate.mints("chat-prod") == 0
+            (row,) = daemon.json("chat-prod", "--yes", "--mode", "cut")
+            assert row["outcome"] == "dead"
+        finally:
+            served.end()
+        ((fields,),) = estate.rows("SELECT fields FROM audit WHERE event = 'order.revoke'")
+        assert "Entra alice@example.com" in fields
+
+
+def test_entra_without_callers_is_refused_when_the_settings_are_read(tmp_path: Path) -> None:
+    settings = tmp_path / "rotator.yaml"
+    tenant = "00000000-0000-0000-0000-000000000000"
+    settings.write_text(yaml.safe_dump({"web": {"entra": {"tenant": tenant, "audience": "api://rotator"}}}), encoding="utf-8")
+    done = CliRunner().invoke(main, ["config", "check", "--config", str(settings)])
+    assert done.exit_code == USAGE
+    assert "has no callers" in done.stderr
