@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -281,7 +282,9 @@ async def _failed(do: Do, operation: str, fault: Fault, look: Look, walk: Walk) 
         walk.unanswered[operation] = Moment.now(world.clock)
     else:
         await world.journal.outcome(walk.lease, operation, name, detail={"fault": fault.what})
-    failures = walk.failures[label(do.step)] = walk.failures.get(label(do.step), 0) + 1
+    of_this_step = walk.failures.setdefault(label(do.step), Counter())
+    of_this_step[name] += 1
+    failures = of_this_step[name]  # of one kind: a throttle before it makes no refusal final
     match after(fault, failures, now, emergency=walk.emergency, chance=walk.chance):
         case Again(at=until):
             pass

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -55,7 +56,7 @@ class Walk:
     values: dict[Fingerprint, Sealed]
     chance: random.Random
     steps: list[Done] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, Counter[str]] = field(default_factory=dict)
     held_back: dict[str, HeldBack] = field(default_factory=dict)
     reason: Reason | None = None
     emergency: bool = False
