@@ -71,7 +71,7 @@ secrets = st.from_regex(r"[0-9A-Za-z-]{1,40}", fullmatch=True)
 
 @st.composite
 def finds(draw: st.DrawFn) -> Found:
-    this = account(draw(names), draw(st.sampled_from(["rg-ai", "rg_2", "(odd) group", "ünter.gruppe"])), location=draw(odd), kind=draw(odd))
+    this = account(draw(names), draw(st.sampled_from(["rg-ai", "rg_2", "(odd)-group", "ünter.gruppe"])), location=draw(odd), kind=draw(odd))
     vault = f"https://{draw(st.sampled_from(['kv-1', 'kv-2', 'kv-true']))}.vault.azure.net"
     holds = [
         Holding(secret=Secret(vault=vault, name=name), account=this.id, created=NOW, whole=draw(st.booleans()))
