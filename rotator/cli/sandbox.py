@@ -20,9 +20,6 @@ from rotator.cli.session import Common, Exit, common_options, fail
 from rotator.cli.show import print_json
 from rotator.sandbox import Sandbox
 
-SECRET_ENV = "ROTATOR_SANDBOX_SECRET"  # noqa: S105  # the name of a variable
-
-
 CONTROL = "control-url"
 SENDERS = ("github", "github-partner", "gitguardian", "vault-radar", "signed", "suspicion", "key-touched")
 """As the sandbox calls them: `suspicion` is Defender's about an account, `key-touched` Event Grid's of a key that somebody regenerated."""

@@ -103,9 +103,6 @@ class Retire:
 
 Step = SwitchOffLocalAuth | Revoke | Mint | Prove | Publish | Adopt | Recover | Propagate | ProveDead | Retire
 
-SENT_ONCE = (SwitchOffLocalAuth, Revoke, Mint, Publish, Adopt, Retire)
-"""The steps whose call is sent at most once for one recorded intent."""
-
 
 def label(step: Step) -> str:
     """What tells this step from another of its kind: by it, a step that failed is held back."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rotator.sandbox.grants import OWNER, Grant
+from rotator.sandbox.grants import Grant
 from rotator.sandbox.overview import vault_id
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ class Office:
     def dispossess(self) -> None:
         """Take every assignment away; what is granted after it is all there is."""
         self.state.grants.held.clear()
-
-    def enthrone(self) -> None:
-        """Everything is allowed again."""
-        self.state.grants.held[:] = [OWNER]
 
     def lock(self, scope: str, level: str = "ReadOnly") -> None:
         """On a group or a subscription; a single account has a knob."""
