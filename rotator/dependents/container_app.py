@@ -4,7 +4,7 @@ The write of one secret replaces them all, so all are sent, each as it was read 
 alone does not read the vault again: first the secrets are written, then every active revision with a replica from before it is restarted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,20 +13,10 @@ from azure.mgmt.appcontainers.aio import ContainerAppsAPIClient
 
 from rotator.azure import faults
 from rotator.core.credential import Dependent
-from rotator.core.faults import Conflict, Rejected
+from rotator.core.faults import Rejected
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, read, resource, seen
-from rotator.dependents.container_secrets import (
-    SecretMap,
-    is_stored,
-    is_under_way,
-    judged,
-    modified_at,
-    own,
-    reference_of,
-    rewritten,
-    secret_map,
-)
+from rotator.dependents.arm import Clients, Resource, Turns, Underway, read, resource, seen
+from rotator.dependents.container_secrets import SecretMap, is_published, look, modified_at, secret_map, store
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -64,53 +54,19 @@ class ContainerApp:
             await read(dependent, self._move(dependent, published))
 
     async def _move(self, dependent: Dependent, published: Published) -> None:
-        place, name = resource(dependent.parameters["app"]), dependent.parameters["secret"]
-        found = await self._app(place)
-        if is_under_way(found):
-            return
-        secrets = await self._secrets(place)
-        mine = own(secrets, place, name)
-        reference = reference_of(mine)
-        if reference is not None:
-            reference.refuse_to_move(f"secret {name} of {place.name}", published)
-        stored = is_stored(mine, dependent, published)
-        written = (place.id.lower(), name, published.version)
-        if stored is False or (stored is None and not self._begun.is_on(written)):
-            await self._write(place, found, secrets, dependent, published)
-            self._begun.begin(written)
-            found = await self._app(place)
-        if not is_under_way(found):
-            await self._restart(place, modified_at(found), published)
+        app = self._app(dependent)
+        found = await store(app, self._begun, dependent, published)
+        if found is not None:
+            await self._restart(app.place, modified_at(found), published)
 
     async def _look(self, dependent: Dependent, published: Published) -> DependentView:
-        place, name = resource(dependent.parameters["app"]), dependent.parameters["secret"]
-        found = await self._app(place)
-        stored = judged(own(await self._secrets(place), place, name), dependent, published, modified_at(found))
-        if stored.adoption not in (Adoption.PROVEN, Adoption.CLAIMED):
-            return stored
-        if is_under_way(found):
-            return replace(stored, adoption=Adoption.STALE, because="the write is under way", running=None)
-        return _running(stored, await self._revisions(place), modified_at(found))
+        app = self._app(dependent)
+        stored, since = await look(app, dependent, published)
+        return _running(stored, await self._revisions(app.place), since) if is_published(stored) else stored
 
-    async def _write(self, place: Resource, found: Any, secrets: SecretMap, dependent: Dependent, published: Published) -> None:
-        """`found` and `secrets` as they were read; where they are not any more, they are read again first."""
-        name = dependent.parameters["secret"]
-        for _ in range(ATTEMPTS):
-            rows = rewritten(secrets, name, dependent, published)
-            again, others = await self._app(place), await self._secrets(place)
-            if modified_at(again) != modified_at(found) or others != secrets:
-                found, secrets = again, others
-                own(secrets, place, name)
-                continue
-            await self._patch(place, {"location": found.location, "properties": {"configuration": {"secrets": rows}}})
-            if is_stored(own(await self._secrets(place), place, name), dependent, published) is False:
-                raise Conflict(f"secret {name} of {place.name} was written by somebody else meanwhile")
-            return
-        raise Conflict(f"{place.name} keeps changing while its secrets are written", remedy="look at who else deploys it")
-
-    async def _patch(self, place: Resource, body: Any) -> None:
-        with faults(f"write of the secrets of {place.name}", mutates=True, needs=f"{_ACTIONS}/write"):
-            await self._clients.at(place).container_apps.begin_update(place.group, place.name, body, polling=False)
+    def _app(self, dependent: Dependent) -> "_App":
+        place = resource(dependent.parameters["app"])
+        return _App(place, self._clients.at(place))
 
     async def _restart(self, place: Resource, since: datetime | None, published: Published) -> None:
         for one in await self._revisions(place):
@@ -120,15 +76,6 @@ class ContainerApp:
             with faults(f"restart of revision {one.name}", mutates=True, needs=f"{_ACTIONS}/revisions/restart/action"):
                 await self._clients.at(place).container_apps_revisions.restart_revision(place.group, place.name, one.name)
             self._begun.begin(sign)
-
-    async def _app(self, place: Resource) -> Any:
-        with faults(f"container app {place.name}", needs=f"{_ACTIONS}/read"):
-            return await self._clients.at(place).container_apps.get(place.group, place.name)
-
-    async def _secrets(self, place: Resource) -> SecretMap:
-        with faults(f"secrets of {place.name}", needs=f"{_ACTIONS}/listSecrets/action"):
-            found = await self._clients.at(place).container_apps.list_secrets(place.group, place.name)
-            return secret_map(found.value or [])
 
     async def _revisions(self, place: Resource) -> list[_Revision]:
         """The active ones, with the time at which each of their replicas began."""
@@ -147,6 +94,28 @@ class ContainerApp:
             found = await self._clients.at(place).container_apps_revision_replicas.list_replicas(place.group, place.name, revision)
             born = (one.properties.created_time for one in found.value or [] if one.properties)
             return tuple(time for time in born if time is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _App:
+    """Fulfils `Holder`."""
+
+    place: Resource
+    client: ContainerAppsAPIClient
+
+    async def found(self) -> Any:
+        with faults(f"container app {self.place.name}", needs=f"{_ACTIONS}/read"):
+            return await self.client.container_apps.get(self.place.group, self.place.name)
+
+    async def secrets(self) -> SecretMap:
+        with faults(f"secrets of {self.place.name}", needs=f"{_ACTIONS}/listSecrets/action"):
+            found = await self.client.container_apps.list_secrets(self.place.group, self.place.name)
+            return secret_map(found.value or [])
+
+    async def patch(self, found: Any, rows: Sequence[Mapping[str, str]]) -> None:
+        body: Any = {"location": found.location, "properties": {"configuration": {"secrets": rows}}}
+        with faults(f"write of the secrets of {self.place.name}", mutates=True, needs=f"{_ACTIONS}/write"):
+            await self.client.container_apps.begin_update(self.place.group, self.place.name, body, polling=False)
 
 
 def _running(stored: DependentView, revisions: list[_Revision], since: datetime | None) -> DependentView:

@@ -5,8 +5,8 @@ next one gets what is stored. So a written secret is Claimed, Proven once an exe
 runs.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,20 +14,9 @@ from azure.mgmt.appcontainers.aio import ContainerAppsAPIClient
 
 from rotator.azure import faults
 from rotator.core.credential import Dependent
-from rotator.core.faults import Conflict
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import ATTEMPTS, Clients, Resource, Turns, Underway, read, resource, seen
-from rotator.dependents.container_secrets import (
-    SecretMap,
-    is_stored,
-    is_under_way,
-    judged,
-    modified_at,
-    own,
-    reference_of,
-    rewritten,
-    secret_map,
-)
+from rotator.dependents.arm import Clients, Resource, Turns, Underway, read, resource, seen
+from rotator.dependents.container_secrets import SecretMap, is_published, look, secret_map, store
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
@@ -58,58 +47,16 @@ class ContainerAppJob:
             await read(dependent, self._move(dependent, published))
 
     async def _move(self, dependent: Dependent, published: Published) -> None:
-        place, name = resource(dependent.parameters["job"]), dependent.parameters["secret"]
-        found = await self._job(place)
-        if is_under_way(found):
-            return
-        secrets = await self._secrets(place)
-        mine = own(secrets, place, name)
-        reference = reference_of(mine)
-        if reference is not None:
-            reference.refuse_to_move(f"secret {name} of {place.name}", published)
-        stored, sign = is_stored(mine, dependent, published), (place.id.lower(), name, published.version)
-        if stored is False or (stored is None and not self._begun.is_on(sign)):
-            await self._write(place, found, secrets, dependent, published)
-            self._begun.begin(sign)
+        await store(self._job(dependent), self._begun, dependent, published)
 
     async def _look(self, dependent: Dependent, published: Published) -> DependentView:
-        place, name = resource(dependent.parameters["job"]), dependent.parameters["secret"]
-        found = await self._job(place)
-        stored = judged(own(await self._secrets(place), place, name), dependent, published, modified_at(found))
-        if stored.adoption not in (Adoption.PROVEN, Adoption.CLAIMED):
-            return stored
-        if is_under_way(found):
-            return replace(stored, adoption=Adoption.STALE, because="the write is under way", running=None)
-        return _running(stored, await self._executions(place), modified_at(found))
+        job = self._job(dependent)
+        stored, since = await look(job, dependent, published)
+        return _running(stored, await self._executions(job.place), since) if is_published(stored) else stored
 
-    async def _write(self, place: Resource, found: Any, secrets: SecretMap, dependent: Dependent, published: Published) -> None:
-        """`found` and `secrets` as they were read; where they are not any more, they are read again first."""
-        name = dependent.parameters["secret"]
-        for _ in range(ATTEMPTS):
-            rows = rewritten(secrets, name, dependent, published)
-            again, others = await self._job(place), await self._secrets(place)
-            if modified_at(again) != modified_at(found) or others != secrets:
-                found, secrets = again, others
-                own(secrets, place, name)
-                continue
-            await self._patch(place, {"properties": {"configuration": {"secrets": rows}}})
-            if is_stored(own(await self._secrets(place), place, name), dependent, published) is False:
-                raise Conflict(f"secret {name} of {place.name} was written by somebody else meanwhile")
-            return
-        raise Conflict(f"{place.name} keeps changing while its secrets are written", remedy="look at who else deploys it")
-
-    async def _patch(self, place: Resource, body: Any) -> None:
-        with faults(f"write of the secrets of {place.name}", mutates=True, needs=f"{_ACTIONS}/write"):
-            await self._clients.at(place).jobs.begin_update(place.group, place.name, body, polling=False)
-
-    async def _job(self, place: Resource) -> Any:
-        with faults(f"job {place.name}", needs=f"{_ACTIONS}/read"):
-            return await self._clients.at(place).jobs.get(place.group, place.name)
-
-    async def _secrets(self, place: Resource) -> SecretMap:
-        with faults(f"secrets of {place.name}", needs=f"{_ACTIONS}/listSecrets/action"):
-            found = await self._clients.at(place).jobs.list_secrets(place.group, place.name)
-            return secret_map(found.value or [])
+    def _job(self, dependent: Dependent) -> "_Job":
+        place = resource(dependent.parameters["job"])
+        return _Job(place, self._clients.at(place))
 
     async def _executions(self, place: Resource) -> list[tuple[str, str, datetime]]:
         """Name, status and begin, as many as are looked at."""
@@ -122,6 +69,28 @@ class ContainerAppJob:
                 if len(found) == EXECUTIONS_MAX:
                     break
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Fulfils `Holder`."""
+
+    place: Resource
+    client: ContainerAppsAPIClient
+
+    async def found(self) -> Any:
+        with faults(f"job {self.place.name}", needs=f"{_ACTIONS}/read"):
+            return await self.client.jobs.get(self.place.group, self.place.name)
+
+    async def secrets(self) -> SecretMap:
+        with faults(f"secrets of {self.place.name}", needs=f"{_ACTIONS}/listSecrets/action"):
+            found = await self.client.jobs.list_secrets(self.place.group, self.place.name)
+            return secret_map(found.value or [])
+
+    async def patch(self, found: Any, rows: Sequence[Mapping[str, str]]) -> None:
+        body: Any = {"properties": {"configuration": {"secrets": rows}}}
+        with faults(f"write of the secrets of {self.place.name}", mutates=True, needs=f"{_ACTIONS}/write"):
+            await self.client.jobs.begin_update(self.place.group, self.place.name, body, polling=False)
 
 
 def _running(stored: DependentView, executions: list[tuple[str, str, datetime]], since: datetime | None) -> DependentView:

@@ -1,14 +1,27 @@
 """What the apps and the jobs of Container Apps share: an array of secrets that a write replaces as a whole."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from rotator.core.credential import Dependent
-from rotator.core.faults import Missing, Rejected
+from rotator.core.faults import Conflict, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption, DependentView
-from rotator.dependents.arm import SHOWN, Reference, Resource, by_value, elsewhere, filled, pinned, reference_at, view
+from rotator.dependents.arm import (
+    ATTEMPTS,
+    SHOWN,
+    Reference,
+    Resource,
+    Underway,
+    by_value,
+    elsewhere,
+    filled,
+    pinned,
+    reference_at,
+    view,
+)
 from rotator.engine.ports import Published
 
 WHOLE_SECONDS = timedelta(seconds=1)
@@ -16,6 +29,70 @@ WHOLE_SECONDS = timedelta(seconds=1)
 UNDER_WAY = frozenset({"InProgress", "Updating", "Provisioning"})
 SecretMap = Mapping[str, Mapping[str, str]]
 """By name: `name`, and `value`, or `keyVaultUrl` with `identity`."""
+
+
+class Holder(Protocol):
+    """An app or a job: what is asked of the one that holds the secrets."""
+
+    @property
+    def place(self) -> Resource: ...
+    async def found(self) -> Any: ...
+    async def secrets(self) -> SecretMap: ...
+    async def patch(self, found: Any, rows: Sequence[Mapping[str, str]]) -> None:
+        """Replaces every secret by `rows`. Answered before it is through: `is_under_way`."""
+
+
+async def look(holder: Holder, dependent: Dependent, published: Published) -> tuple[DependentView, datetime | None]:
+    """What is stored, which is Stale while a write is under way; and when the holder was last written."""
+    found = await holder.found()
+    mine = own(await holder.secrets(), holder.place, dependent.parameters["secret"])
+    stored = judged(mine, dependent, published, modified_at(found))
+    if is_published(stored) and is_under_way(found):
+        stored = replace(stored, adoption=Adoption.STALE, because="the write is under way", running=None)
+    return stored, modified_at(found)
+
+
+def is_published(stored: DependentView) -> bool:
+    return stored.adoption in (Adoption.PROVEN, Adoption.CLAIMED)
+
+
+async def store(holder: Holder, begun: Underway, dependent: Dependent, published: Published) -> Any | None:
+    """Write the secrets where ours lags; the holder as it then is, or None while a write of it is under way.
+
+    Raises Rejected for a reference that never moves, Conflict where somebody else keeps writing.
+    """
+    place, name = holder.place, dependent.parameters["secret"]
+    found = await holder.found()
+    if is_under_way(found):
+        return None
+    secrets = await holder.secrets()
+    mine = own(secrets, place, name)
+    reference = reference_of(mine)
+    if reference is not None:
+        reference.refuse_to_move(f"secret {name} of {place.name}", published)
+    stored, sign = is_stored(mine, dependent, published), (place.id.lower(), name, published.version)
+    if stored is False or (stored is None and not begun.is_on(sign)):
+        await _write(holder, found, secrets, dependent, published)
+        begun.begin(sign)
+        found = await holder.found()
+    return None if is_under_way(found) else found
+
+
+async def _write(holder: Holder, found: Any, secrets: SecretMap, dependent: Dependent, published: Published) -> None:
+    """`found` and `secrets` as they were read; where they are not any more, they are read again first."""
+    place, name = holder.place, dependent.parameters["secret"]
+    for _ in range(ATTEMPTS):
+        rows = rewritten(secrets, name, dependent, published)
+        again, others = await holder.found(), await holder.secrets()
+        if modified_at(again) != modified_at(found) or others != secrets:
+            found, secrets = again, others
+            own(secrets, place, name)
+            continue
+        await holder.patch(found, rows)
+        if is_stored(own(await holder.secrets(), place, name), dependent, published) is False:
+            raise Conflict(f"secret {name} of {place.name} was written by somebody else meanwhile")
+        return
+    raise Conflict(f"{place.name} keeps changing while its secrets are written", remedy="look at who else deploys it")
 
 
 def secret_map(found: Sequence[Any]) -> dict[str, dict[str, str]]:
