@@ -7,12 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from rotator.cli import main
 from rotator.cli.counting import CLEARED, aloud, counted
-from rotator.cli.show import print_table
+from rotator.cli.show import NARROWEST, Progress, print_table
 from tests.test_cli import SETTINGS, every_command
 
 SENTENCE = "the vault's current version holds key1 and does not say so yet; who reads it directly loses access"
@@ -51,6 +52,24 @@ def test_at_eighty_columns_the_sentence_stands_whole_below_its_row(
     row = next(number for number, line in enumerate(lines) if line.startswith(" chat-prod"))
     assert lines[row].split() == ["chat-prod", "rotated", "superseded"]
     assert lines[row + 1].startswith("    steps: adopt key1")
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_line_of_progress_goes_on_below_its_beginning_on_a_terminal_and_is_one_line_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    told = {"credential": "chat-prod", "decision": "wait", "because": SENTENCE}
+    Progress()("decided", **told)
+    assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    Progress()("decided", **told)
+    first, *more = click.unstyle(capsys.readouterr().err).splitlines()
+    begins = first.index("…")
+    assert more
+    assert all(line[: begins + 2] == " " * (begins + 2) and line[begins + 2] != " " for line in more)
+    assert " ".join([first[begins + 2 :], *(line.strip() for line in more)]) == SENTENCE
+    assert max(map(len, [first, *more])) <= max(width, begins + NARROWEST)
 
 
 @pytest.mark.parametrize("command", [(), *every_command()], ids=lambda one: " ".join(one) or "rotator")

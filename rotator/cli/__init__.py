@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -68,7 +69,9 @@ class Commands(click.Group):
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _told_without_keys():
-            return super().make_context(*args, **kwargs)
+            context = super().make_context(*args, **kwargs)
+        context.color = False if os.environ.get("NO_COLOR") else None
+        return context
 
     def invoke(self, ctx: click.Context) -> object:
         """The last net: what nobody expected is a defect of ours, told as one, and without a key."""

@@ -1,6 +1,9 @@
 """How things read: tables and lines of progress for people, JSON for programs. Times are RFC 3339 in UTC for programs, ages for people."""
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,7 +86,23 @@ class Progress:
         if line is None or self._last.get(name) == line:
             return
         self._last[name] = line
-        click.echo(f"{datetime.now(UTC):%H:%M:%S}  {name:<16} {scrub(line, identifier=True)}", err=True)
+        click.echo(_fitted(f"{datetime.now(UTC):%H:%M:%S}  {name:<16} ", scrub(line, identifier=True)), err=True)
+
+
+MARKS = {"✓": "green", "✗": "red", "!": "yellow", "≠": "yellow"}
+
+
+def _fitted(head: str, line: str) -> str:
+    """On a terminal, what is too long goes on below its beginning, and the mark has its colour; elsewhere one line is one line."""
+    if not sys.stderr.isatty():
+        return head + line
+    width = max(shutil.get_terminal_size().columns - len(head), NARROWEST)
+    first, *more = textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False) or [""]
+    mark = click.style(first[:1], fg=MARKS.get(first[:1]))
+    return head + mark + first[1:] + "".join(f"\n{' ' * len(head)}{each}" for each in more)
+
+
+NARROWEST = 40
 
 
 def _line(event: str, fields: Mapping[str, Any]) -> str | None:

@@ -107,13 +107,18 @@ def _print_below(console: Console, name: str, cell: Text, *, named: bool) -> Non
 
 
 def _print_block(console: Console, columns: Sequence[str], row: Sequence[Text], telling: Sequence[int]) -> None:
-    """The first cell; the short ones as one paragraph; the sentence."""
+    """The first cell; the short ones, as many on a line as fit; the sentence."""
     first, *rest = telling
     _print(console, Text(" ") + row[first])
     short = [number for number in rest[:-1] if row[number].plain not in ("", NOTHING)]
-    if short:
-        told = Text("  ").join(Text(f"{columns[number]}: ", style="dim") + row[number] for number in short)
-        _print_below(console, "", told, named=False)
+    line = Text()
+    for number in short:
+        told = Text(f"{columns[number]}: ", style="dim") + row[number]
+        if line and INDENT + line.cell_len + 2 + told.cell_len > console.width:
+            _print_below(console, "", line, named=False)
+            line = Text()
+        line += (Text("  ") if line else Text()) + told
+    _print_below(console, "", line, named=False)
     for number in rest[-1:]:
         _print_below(console, columns[number], row[number], named=False)
 

@@ -9,7 +9,7 @@ import click
 
 from rotator.cli.demo.client import Client
 from rotator.cli.demo.residents import Fared, fared
-from rotator.cli.show import print_table
+from rotator.cli.show import NOTHING, print_table
 from rotator.core.audit import Verdict as Chain
 from rotator.core.sealed import Sealed
 from rotator.engine.ports import Verdict
@@ -132,20 +132,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 def print_evidence(evidence: Evidence) -> None:
     """The table, whether it holds, and what to type next."""
-    columns = (
-        "account",
-        "what",
-        "old key refused",
-        "vault's key",
-        "client: calls",
-        "failed",
-        "failed for",
-        "4 apps: failed",
-        "for",
-        "leak to dead",
-        "alert at GitHub",
-        "so?",
-    )
+    columns = ("account", "what", "old key", "vault's key", "client: failed", "4 apps: failed", "leak to dead", "as promised")
     click.echo()
     print_table("Evidence, measured after the fact", columns, [_cells(finding) for finding in evidence.findings])
     whole = "is whole" if not evidence.chain.broken else f"is BROKEN: {evidence.chain.broken}"
@@ -154,9 +141,9 @@ def print_evidence(evidence: Evidence) -> None:
         click.secho("Not everything above is as it should be: that is a defect of rotator.", fg="red")
         return
     click.echo("\nNext:")
-    click.echo("  rotator sandbox                          the same Azure to play with, in another terminal")
-    click.echo("  config/one-account.yaml                  settings to copy for an account of your own")
-    click.echo("  rotator plan --config rotator.yaml       what would be done there, and why")
+    click.echo("  rotator sandbox                      the same Azure, to play with")
+    click.echo("  config/one-account.yaml              settings to copy for your own account")
+    click.echo("  rotator plan --config rotator.yaml   what would be done there, and why")
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:
@@ -166,12 +153,18 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         story.what,
         f"{finding.refused} of {finding.asked} times 401",
         "accepted" if finding.vault_accepted else "REFUSED",
-        str(client.calls),
-        str(client.failed),
-        f"{client.failed_for_s:.1f} s" if client.failed else "–",
-        f"{finding.apps.failed} of {finding.apps.calls}" if finding.apps else "–",
-        f"{finding.apps.failed_for_s:.1f} s" if finding.apps and finding.apps.failed else "–",
-        f"{story.leak_to_dead_s:.1f} s" if story.leak_to_dead_s is not None else "–",
-        finding.alert_says or "–",
-        "yes" if finding.holds else "NO",
+        f"{client.failed} of {client.calls}",
+        f"{finding.apps.failed} of {finding.apps.calls}" if finding.apps else NOTHING,
+        f"{story.leak_to_dead_s:.1f} s" if story.leak_to_dead_s is not None else NOTHING,
+        _kept(finding),
     )
+
+
+def _kept(finding: Finding) -> str:
+    """Whether it is as promised, and what it cost those who called."""
+    client, apps = finding.story.client, finding.apps
+    spans = [f"the client for {client.failed_for_s:.1f} s"] if client.failed else []
+    spans += [f"an app for {apps.failed_for_s:.1f} s"] if apps and apps.failed else []
+    cost = f"refused meanwhile: {', '.join(spans)}" if spans else "nobody was refused"
+    alert = f"; the alert at GitHub: {finding.alert_says}" if finding.alert_says else ""
+    return f"{'yes' if finding.holds else 'NO'}; {cost}{alert}"
