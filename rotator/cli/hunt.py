@@ -46,7 +46,9 @@ def command(names: tuple[str, ...], subscriptions: tuple[str, ...], group: str, 
             clusters=tuple(cluster_of(one) for one in kubeconfigs),
         )
         reach = Reach(tools=house.tools, tell=_quiet if common.json else tell, share=house.settings.limits.azure_share)
-        fleet, unknown = await fleet_of(credentials, house.world.issuer)
+        wanted = {one.name for one in credentials}
+        beside = [one for name, one in house.credentials.items() if name not in wanted]
+        fleet, unknown = await fleet_of(credentials, house.world.issuer, beside)
         found = await hunt(fleet, scope, reach)
         copies = [one for one in found.copies if one.is_open]
         found = Found(copies=copies, hidden=[*unknown, *found.hidden], compared=found.compared)

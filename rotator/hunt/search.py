@@ -53,8 +53,10 @@ def beside_vaults() -> Sequence[Place]:
     )
 
 
-async def fleet_of(credentials: Sequence[Credential], issuer: Issuer) -> tuple[Fleet, list[Hidden]]:
-    """The live keys of both slots of every account, and the accounts that do not tell theirs."""
+async def fleet_of(credentials: Sequence[Credential], issuer: Issuer, beside: Iterable[Credential] = ()) -> tuple[Fleet, list[Hidden]]:
+    """The live keys of both slots of every account, and the accounts that do not tell theirs. Of those `beside` nobody is hunted for, but
+    what is their dependent is known.
+    """
     gate, live, hidden = asyncio.Semaphore(AT_ONCE), dict[Fingerprint, Live](), list[Hidden]()
 
     async def one(credential: Credential) -> None:
@@ -68,6 +70,7 @@ async def fleet_of(credentials: Sequence[Credential], issuer: Issuer) -> tuple[F
 
     await asyncio.gather(*(one(credential) for credential in credentials))
     owners = [Owner(name=one.name, secret=one.secret, dependents=one.dependents) for one in credentials]
+    owners += [Owner(name=one.name, secret=None, dependents=one.dependents) for one in beside]
     return fleet(live, owners), hidden
 
 

@@ -195,3 +195,13 @@ def test_what_fails_in_passing_hides_nothing(estate: Estate) -> None:
     found = seen(estate, "--hunt")
     assert found["unseen"] == []
     assert copies(found, UNMANAGED) == [(*one, False) for one in EVERYBODY]
+
+
+def test_who_hunts_for_one_credential_is_not_asked_for_what_another_one_names(estate: Estate) -> None:
+    first, second = (dict[str, Any]({name: one[name] for name in ("name", "account", "secret")}) for one in estate.fleet)
+    group = next(one.id for one in estate.azure.state.consumers.values() if one.id.endswith(f"{UNMANAGED}-batch"))
+    second["dependents"] = [{"kind": "container-instance", "group": group, "variable": "KEY"}]
+    rewrite(estate, credentials=[first, second])
+    found = json.loads(estate.run("hunt", MANAGED, "--output", "json").stdout)
+    assert {one["credential"] for one in found["copies"]} == {MANAGED}
+    assert [one["what"].split(" of ")[2] for one in found["not_searched"]] == [f"{MANAGED}-batch in rg-apps"]
