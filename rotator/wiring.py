@@ -89,7 +89,7 @@ async def open_house(
     ):
         credentials = await roster(settings, azure, ledger, watch)
         vault = KeyVault(azure)
-        tools = _tools(azure, vault, directory)
+        tools = tools_of(azure, directory)
         world = World(
             clock=LedgerClock(ledger),
             issuer=CognitiveServices(azure),
@@ -164,7 +164,10 @@ def on_ledger(house: House, ledger: Ledger, *, stopgap: str) -> House:
     return replace(house, ledger=ledger, world=world, stopgap=stopgap)
 
 
-def _tools(azure: Azure, vault: KeyVault, directory: Path) -> Tools:
+def tools_of(azure: Azure, directory: Path) -> Tools:
+    """What kinds of dependents, and a hunt for them, are made with."""
+    vault = KeyVault(azure)
+
     async def secret(reference: str) -> Sealed:
         """Raises Rejected or Missing where it is not there, and whatever a vault's read raises."""
         if not reference.startswith("vault:"):

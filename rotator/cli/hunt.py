@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-import yaml
 
 from rotator.cli.session import Common, Exit, chosen, common_options, in_house
-from rotator.cli.show import print_json, print_table
-from rotator.hunt import Copy, Found, Hidden, Reach, Scope, fleet_of, hunt
+from rotator.cli.show import NOTHING, print_json, print_table
+from rotator.hunt.finding import Copy
+from rotator.hunt.place import Hidden, Scope
+from rotator.hunt.reach import Reach
+from rotator.hunt.search import Found, fleet_of, hunt
+from rotator.hunt.written import dependents, scalar
 from rotator.wiring import House
 
 
@@ -19,11 +22,13 @@ from rotator.wiring import House
 @click.option("--kubeconfig", "kubeconfigs", multiple=True, metavar="FILE[@CONTEXT]", help="Search the Secrets of this cluster, too.")
 @common_options
 def command(names: tuple[str, ...], subscriptions: tuple[str, ...], group: str, kubeconfigs: tuple[str, ...], common: Common) -> None:
-    """Compare fingerprints, never values: of app settings, Container Apps secrets, named values, vault and Kubernetes secrets with the
-    live keys of every credential (or those NAMED). Lists who holds one and is not in the settings, with the YAML to add.
-    Changes nothing.
+    """Compare fingerprints, never values: of app settings, Container Apps secrets, plain variables of Container Instances, named values
+    and backends of API Management, Azure ML connections, vault and Kubernetes secrets with the live keys of every credential (or those
+    NAMED). Lists who holds one and is not in the settings, with the YAML to add. Changes nothing.
 
-    What cannot be searched is listed with the permission that it needs, and makes the exit code 1.
+    What cannot be searched is listed with the permission that it needs, and makes the exit code 1. What Azure gives back to nobody
+    (secure variables, AI Foundry connections) is listed as well: only a person can tell what it holds. Not searched at all, for nothing
+    there can be read back: secrets of GitHub and Azure DevOps, Data Factory; nor App Configuration.
 
     \b
     Examples:
@@ -38,27 +43,31 @@ def command(names: tuple[str, ...], subscriptions: tuple[str, ...], group: str, 
             subscriptions=subscriptions or tuple(dict.fromkeys(one.account.split("/")[2].lower() for one in credentials)),
             group=group,
             vaults=() if group else tuple(dict.fromkeys(one.secret.vault for one in credentials)),
-            clusters=tuple(_cluster(one) for one in kubeconfigs),
+            clusters=tuple(cluster_of(one) for one in kubeconfigs),
         )
-        reach = Reach(tools=house.tools, tell=_quiet if common.json else _tell)
-        fleet, unknown = await fleet_of(credentials, house.world.issuer)
+        reach = Reach(tools=house.tools, tell=_quiet if common.json else tell, share=house.settings.limits.azure_share)
+        wanted = {one.name for one in credentials}
+        beside = [one for name, one in house.credentials.items() if name not in wanted]
+        fleet, unknown = await fleet_of(credentials, house.world.issuer, beside)
         found = await hunt(fleet, scope, reach)
-        found = Found(copies=found.copies, hidden=[*unknown, *found.hidden], compared=found.compared)
+        copies = [one for one in found.copies if one.is_open]
+        found = Found(copies=copies, hidden=[*unknown, *found.hidden], compared=found.compared)
         if common.json:
             print_json(_plain(found))
         else:
             _print(found)
-        return Exit.FAILED if found.hidden else Exit.DONE
+        return Exit.FAILED if any(not one.write_only for one in found.hidden) else Exit.DONE
 
     in_house(common, errand)
 
 
-def _cluster(said: str) -> tuple[str, str]:
+def cluster_of(said: str) -> tuple[str, str]:
+    """A kubeconfig and its context, as the option says them."""
     path, _, context = said.partition("@")
     return path, context
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
     click.echo(text, err=True)
 
 
@@ -71,7 +80,7 @@ def _plain(found: Found) -> dict[str, Any]:
         "compared": found.compared,
         "copies": [
             {
-                "credential": one.credential,
+                "credential": one.owner,
                 "why": one.why,
                 "what": one.what,
                 "resource": one.resource,
@@ -79,36 +88,40 @@ def _plain(found: Found) -> dict[str, Any]:
                 "known": one.known,
                 "fingerprint": one.fingerprint,
                 "slot": one.slot,
-                "settings": dict(one.settings) or None,
+                "settings": None if one.known else dict(one.settings),
+                "asks": one.asks or None,
             }
             for one in found.copies
         ],
-        "not_searched": [{"what": one.what, "because": one.because, "remedy": one.remedy or None} for one in found.hidden],
+        "not_searched": [
+            {"what": one.what, "because": one.because, "remedy": one.remedy or None, "write_only": one.write_only} for one in found.hidden
+        ],
     }
 
 
 def _print(found: Found) -> None:
-    rows = [(one.credential, one.why, one.what, one.told) for one in found.copies]
+    rows = [(one.owner, one.why, one.what, one.told) for one in found.copies]
     columns = ("credential", "why", "where", "because")
     print_table(f"{len(rows)} finding(s), {found.compared} compared", columns, rows, empty="no copy that the settings do not know")
-    _print_hidden(found.hidden)
+    print_hidden("place(s) NOT searched", [one for one in found.hidden if not one.write_only])
+    print_hidden("place(s) that nobody can search", [one for one in found.hidden if one.write_only])
     added = yaml_to_add(found.copies)
     if added:
         click.echo("Add to the settings, under the credential's `dependents`:\n")
         click.echo(added)
 
 
-def _print_hidden(hidden: Sequence[Hidden]) -> None:
+def print_hidden(title: str, hidden: Sequence[Hidden]) -> None:
     if hidden:
-        rows = [(one.what, one.because, one.remedy or "–") for one in hidden]
-        print_table(f"{len(rows)} place(s) NOT searched", ("what", "because", "what to do"), rows)
+        rows = [(one.what, one.because, one.remedy or NOTHING) for one in hidden]
+        print_table(f"{len(rows)} {title}", ("what", "because", "what to do"), rows)
 
 
 def yaml_to_add(copies: Sequence[Copy]) -> str:
     """What the settings lack, by credential."""
-    missing: dict[str, list[dict[str, Any]]] = {}
+    missing: dict[str, list[Copy]] = {}
     for one in copies:
-        if one.settings and dict(one.settings) not in missing.setdefault(one.credential, []):
-            missing[one.credential].append(dict(one.settings))
-    document = {"credentials": [{"name": name, "dependents": some} for name, some in missing.items() if some]}
-    return yaml.safe_dump(document, sort_keys=False, width=200, allow_unicode=True) if document["credentials"] else ""
+        if not one.known:
+            missing.setdefault(one.owner, []).append(one)
+    lines = [line for name, some in missing.items() for line in (f"  - name: {scalar(name)}", *dependents(some, "    "))]
+    return "\n".join(["credentials:", *lines]) if lines else ""

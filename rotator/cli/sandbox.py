@@ -32,9 +32,10 @@ SENDERS = ("github", "github-partner", "gitguardian", "vault-radar", "signed", "
 @click.option(
     "--hostile", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="The share of calls that go wrong, each in its own way."
 )
+@click.option("--apps", is_flag=True, help="Apps of every sort live on the first account's key, and the settings do not know them.")
 @common_options
 @click.pass_context
-def command(ctx: click.Context, directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
+def command(ctx: click.Context, directory: Path, accounts: int, seed: int | None, hostile: float, apps: bool, common: Common) -> None:
     """A loopback Azure over TLS: Entra, ARM, Key Vault and the AI data plane, on 127.0.0.1 alone, until Ctrl-C.
 
     It writes settings that point at it, and prints what to type next in another terminal.
@@ -42,12 +43,13 @@ def command(ctx: click.Context, directory: Path, accounts: int, seed: int | None
     \b
     Examples:
       rotator sandbox
+      rotator sandbox --apps            then: rotator discover --hunt
       rotator sandbox leak chat-prod    in another terminal, with a daemon there
     """
     if ctx.invoked_subcommand:
         return
     try:
-        asyncio.run(_serve(directory.absolute(), accounts, seed, hostile, common))
+        asyncio.run(_serve(directory.absolute(), accounts, seed, hostile, apps, common))
     except KeyboardInterrupt:
         raise SystemExit(Exit.DONE) from None
     except OSError as error:
@@ -94,11 +96,11 @@ async def _reported(control: str, wish: Mapping[str, str]) -> dict[str, Any]:
     return dict(answer)
 
 
-async def _serve(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
+async def _serve(directory: Path, accounts: int, seed: int | None, hostile: float, apps: bool, common: Common) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(directory):
         _forget(directory)
-        await _serve_alone(directory, accounts, seed, hostile, common)
+        await _serve_alone(directory, accounts, seed, hostile, apps, common)
 
 
 @contextlib.contextmanager
@@ -126,9 +128,11 @@ def _forget(directory: Path) -> None:
     shutil.rmtree(directory / "rotator.db.workers", ignore_errors=True)
 
 
-async def _serve_alone(directory: Path, accounts: int, seed: int | None, hostile: float, common: Common) -> None:
+async def _serve_alone(directory: Path, accounts: int, seed: int | None, hostile: float, apps: bool, common: Common) -> None:
     async with Sandbox(directory, seed=secrets.randbits(32) if seed is None else seed) as azure:
         fleet = await azure.furnish(accounts)
+        if apps:
+            azure.inhabit(fleet[0]["name"], fleet[0]["secret"])
         if hostile:
             azure.hostile(hostile)
         settings, secret = write_settings(directory, azure, fleet)
@@ -137,7 +141,7 @@ async def _serve_alone(directory: Path, accounts: int, seed: int | None, hostile
             facts = {"settings": str(settings), "secret_file": str(secret), "control": azure.control_url, "accounts": len(fleet)}
             print_json(facts)
         else:
-            _say(settings, azure, len(fleet))
+            _say(settings, azure, len(fleet), apps)
         await _until_stopped()
 
 
@@ -196,11 +200,18 @@ def _alerts(directory: Path, azure: Any) -> dict[str, Any]:
     return alerts
 
 
-def _say(settings: Path, azure: Any, accounts: int) -> None:
+def _say(settings: Path, azure: Any, accounts: int, apps: bool) -> None:
     click.echo(f"A loopback Azure with {accounts} accounts (seed {azure.seed}). Its truth and its faults: {azure.control_url}")
     click.echo("In another terminal:")
     click.echo(f"  export ROTATOR_CONFIG={shlex.quote(str(settings))}")
-    for line in ("discover", "doctor", "status", "plan", "rotate chat-prod --now", "revoke chat-prod --mode cut"):
+    for line in (
+        "discover --hunt" if apps else "discover",
+        "doctor",
+        "status",
+        "plan",
+        "rotate chat-prod --now",
+        "revoke chat-prod --mode cut",
+    ):
         click.echo(f"  {_program()} {line}")
     click.echo("Ctrl-C stops it and forgets everything.")
 

@@ -5,10 +5,9 @@ or nothing is written. Beside the value stands a mark in the group's tags: the f
 write; so adoption needs no clock. What a person writes over it takes the mark away, or leaves it where the value was not touched.
 """
 
-import base64
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from azure.mgmt.containerinstance.aio import ContainerInstanceManagementClient
@@ -19,13 +18,13 @@ from rotator.core.faults import Conflict, Missing, Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.arm import ATTEMPTS, MARK, SHOWN, Clients, Resource, Turns, as_sent, filled, inside, read, resource, seen, view
+from rotator.dependents.container_groups import Group, secure, variables
 from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
 _ACTIONS = "Microsoft.ContainerInstance/containerGroups"
 _SHOWN_ONLY = ("id", "name", "type", "etag", "systemData")
 _SETTLED = frozenset({"Succeeded", "Failed", "Canceled", "Stopped"})
-Group = dict[str, Any]
 
 
 def kind(tools: Tools) -> Kind:
@@ -90,7 +89,7 @@ class ContainerInstance:
         for _, variable in _own(wish, dependent, place):
             field = "value" if "value" in variable else "secureValue"
             variable[field] = filled(dependent, published, variable.get("value")).reveal()
-        for names, put in _secure(wish, supplied):
+        for names, put in secure(wish, supplied):
             reference = next((supplied[name] for name in names if name in supplied), None)
             if reference is None:
                 missing.append(names[0])
@@ -141,52 +140,11 @@ def _tags(group: Group) -> dict[str, str]:
 def _own(group: Group, dependent: Dependent, place: Resource) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Each container that has the variable, and the variable in it. Raises Missing where none has."""
     name, only = dependent.parameters["variable"], dependent.parameters["container"]
-    found = [(container, one) for container, one in _variables(group) if one["name"] == name and only in (None, container["name"])]
+    found = [(container, one) for container, one in variables(group) if one["name"] == name and only in (None, container["name"])]
     if not found:
         where = f"container {only} of {place.name}" if only else f"container group {place.name}"
         raise Missing(f"{where} has no variable {name}", remedy="correct `variable:` and `container:`, or make it once by hand")
     yield from found
-
-
-def _variables(group: Group) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    properties = group["properties"]
-    for container in [*properties["containers"], *(properties.get("initContainers") or [])]:
-        for variable in container["properties"].get("environmentVariables") or []:
-            yield container, variable
-
-
-def _secure(group: Group, supplied: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Callable[[str], None]]]:
-    """Every place whose value Azure keeps to itself: the names it may have in `secure:`, and how it is filled. Azure does not give back the
-    names of a secret volume's files either: they are the ones that are supplied.
-    """
-    properties = group["properties"]
-    for container, variable in _variables(group):
-        if "value" not in variable and "secureValue" not in variable:
-            yield (f"{container['name']}/{variable['name']}", variable["name"]), _into(variable, "secureValue")
-    for registry in properties.get("imageRegistryCredentials") or []:
-        if registry.get("username"):
-            yield (f"registry/{registry['server']}",), _into(registry, "password")
-    for volume in properties.get("volumes") or []:
-        if volume.get("azureFile"):
-            yield (f"volume/{volume['name']}",), _into(volume["azureFile"], "storageAccountKey")
-        if volume.get("secret") is not None:
-            start = f"volume/{volume['name']}/"
-            for name in [name for name in supplied if name.startswith(start)] or [f"{start}FILE"]:
-                yield (name,), _encoded_into(volume["secret"], name.removeprefix(start))
-    logs = (properties.get("diagnostics") or {}).get("logAnalytics")
-    if logs:
-        yield (f"workspace/{logs.get('workspaceId', '')}",), _into(logs, "workspaceKey")
-    for extension in properties.get("extensions") or []:
-        yield (f"extension {extension.get('name', '')} (whose settings cannot be supplied)",), _into(extension, "protectedSettings")
-
-
-def _into(place: dict[str, Any], field: str) -> Callable[[str], None]:
-    return lambda value: place.__setitem__(field, value)
-
-
-def _encoded_into(place: dict[str, Any], field: str) -> Callable[[str], None]:
-    """Files of a secret volume go as base64."""
-    return lambda value: place.__setitem__(field, base64.b64encode(value.encode()).decode())
 
 
 def _written(group: Group) -> Group:

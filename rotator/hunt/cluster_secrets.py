@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from rotator.core.faults import Fault
-from rotator.hunt.place import Held, Hidden, Reach, Scope, behind, prints
+from rotator.hunt.place import Held, Hidden, Scope, behind, prints
+from rotator.hunt.reach import Reach
 
 PAGE = 200
 PAGES_MAX = 500
+ASKS = "which workloads run on it (`rollouts:`); and where an operator writes it from the vault, which (`kind: external-secret`)"
 NOT_SEARCHED = frozenset({"helm.sh/release.v1", "kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 """Types of Secrets that hold no key of an AI service for an app: packed releases, and the cluster's own tokens."""
 
@@ -60,7 +62,8 @@ def _held(secret: Mapping[str, Any], about: Mapping[str, str]) -> list[Held]:
     for field, encoded in (secret.get("data") or {}).items():
         settings = {"kind": "kubernetes-secret", **about, "namespace": namespace, "secret": name, "field": field}
         what = f"field {field} of Secret {namespace}/{name}"
-        found.append(Held(what=what, resource=f"{namespace}/{name}", settings=settings, fingerprints=prints(_plain(encoded))))
+        values = prints(_plain(encoded))
+        found.append(Held(what=what, resource=f"{namespace}/{name}", settings=settings, fingerprints=values, asks=ASKS))
     return found
 
 

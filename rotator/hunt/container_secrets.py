@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from rotator.dependents.arm import reference_at
-from rotator.hunt.place import Held, Hidden, Reach, Scope, place_of, prints
+from rotator.hunt.place import Held, Hidden, Scope, place_of, prints
+from rotator.hunt.reach import Reach
 
 API_VERSION = "2024-03-01"
 SORTS = (("Microsoft.App/containerApps", "container-app", "app"), ("Microsoft.App/jobs", "container-app-job", "job"))

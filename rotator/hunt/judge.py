@@ -1,93 +1,119 @@
 """Whether what somebody holds is a copy of a live key, or a reference to its secret; and whether the settings know of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rotator.core.credential import Credential, Dependent, Slot
+from rotator.core.credential import Dependent, Secret, Slot
 from rotator.core.sealed import Fingerprint
+from rotator.dependents.arm import SHOWN, Reference
+from rotator.hunt.finding import Copy, Why, astray
 from rotator.hunt.place import Held
 
+EACH_WITHOUT = "container"
+"""A parameter that stands for all of them where the settings leave it out."""
 
-class Why(StrEnum):
-    """What is wrong with it."""
 
-    COPY = "copy"
-    READER = "reader"
-    PINNED = "pinned"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose keys they are: a credential of the settings, or an account that nobody manages. `secret` is the one that gives the key out to
+    its users, `others` those that hold it besides.
+    """
+
+    name: str
+    secret: Secret | None
+    others: tuple[Secret, ...] = ()
+    dependents: tuple[Dependent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """Whose key a fingerprint is now."""
 
-    credential: str
+    owner: str
     slot: Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
-    """One finding. `known`: the settings name it, and it is still one (a pinned version never moves). `settings` is what to add to them."""
-
-    credential: str
-    why: Why
-    what: str
-    resource: str
-    told: str
-    known: bool
-    fingerprint: Fingerprint | None = None
-    slot: Slot | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """The live keys by fingerprint, and what the settings know."""
+    """The live keys by fingerprint, the owners by name, and who owns the secrets of a name, in lower case."""
 
     live: Mapping[Fingerprint, Live]
-    credentials: Sequence[Credential]
+    owners: Mapping[str, Owner]
+    secrets: Mapping[str, Sequence[tuple[Owner, Secret]]]
+
+    def behind(self, reference: Reference) -> Iterator[tuple[Owner, Secret]]:
+        """The secret that is referred to, and whose it is."""
+        return ((owner, secret) for owner, secret in self.secrets.get(reference.name.lower(), ()) if reference.is_of(secret))
+
+
+def fleet(live: Mapping[Fingerprint, Live], owners: Iterable[Owner]) -> Fleet:
+    every, secrets = list(owners), defaultdict[str, list[tuple[Owner, Secret]]](list)
+    for owner in every:
+        for secret in ([owner.secret] if owner.secret else []) + list(owner.others):
+            secrets[secret.name.lower()].append((owner, secret))
+    return Fleet(live=live, owners={owner.name: owner for owner in every}, secrets=secrets)
 
 
 def judged(held: Held, fleet: Fleet) -> Iterator[Copy]:
-    """The findings about one text; none for what the settings know and that moves."""
+    """The findings about one text: who is known is said, too."""
     if held.reference is not None:
-        yield from _referring(held, fleet)
+        yield from _referring(held, held.reference, fleet)
     for number, value in enumerate(held.fingerprints):
-        live = fleet.live.get(value)
-        if live is not None and not _is_known(held, live.credential, fleet) and not _is_the_secret(held, live.credential, fleet):
-            inside = "" if number == 0 else ": inside a larger text, say its form with `format:`"
-            told = f"holds {live.slot} of {live.credential}{inside}"
-            yield _copy(held, live.credential, Why.COPY, told, fingerprint=value, slot=live.slot)
+        yield from copied(held, value, fleet, whole=number == 0)
 
 
-def _referring(held: Held, fleet: Fleet) -> Iterator[Copy]:
-    assert held.reference is not None
-    for one in fleet.credentials:
-        if not held.reference.is_of(one.secret):
-            continue
-        known = _is_known(held, one.name, fleet)
-        if held.reference.version:
-            told = f"pins version {held.reference.version[:8]}… and never moves: take the version out of the reference"
-            yield _copy(held, one.name, Why.PINNED, told, known=known)
-        elif not known:
-            yield _copy(held, one.name, Why.READER, "reads the secret, and nobody sees whether it moves")
+def copied(held: Held, value: Fingerprint, fleet: Fleet, *, whole: bool) -> Iterator[Copy]:
+    """The finding about one value that stands in the text, or is (`whole`) all of it; none where that is the owner's own secret."""
+    live = fleet.live.get(value)
+    if live is None or _is_the_secret(held, fleet.owners[live.owner]):
+        return
+    owner = fleet.owners[live.owner]
+    inside = "" if whole else ": inside a larger text, say its form with `format:`"
+    found = _found(held, owner, Why.COPY, f"holds {live.slot}{inside}")
+    asks = found.asks or ("" if whole else "how the key stands in its text: format: '…{key}…'")
+    yield replace(found, fingerprint=value, slot=live.slot, asks=asks)
 
 
-def _copy(held: Held, credential: str, why: Why, told: str, **more: Any) -> Copy:
-    known = more.pop("known", False)
-    settings = {} if known else held.settings
-    return Copy(credential=credential, why=why, what=held.what, resource=held.resource, told=told, known=known, settings=settings, **more)
+def is_known(held: Held, fleet: Fleet) -> bool:
+    """Whether the settings name it for anybody."""
+    return any(_is_dependent(held, owner) for owner in fleet.owners.values())
 
 
-def _is_known(held: Held, credential: str, fleet: Fleet) -> bool:
-    owner = next(one for one in fleet.credentials if one.name == credential)
+def _referring(held: Held, reference: Reference, fleet: Fleet) -> Iterator[Copy]:
+    for owner, secret in fleet.behind(reference):
+        why, told = Why.READER, "reads the secret, and nobody sees whether it moves"
+        if reference.version:
+            told = f"pins version {reference.version[:SHOWN]}… and never moves: take the version out of the reference"
+            why = Why.PINNED
+        elif _is_dependent(held, owner):
+            told = "reads the secret"
+        found = _found(held, owner, why, told)
+        yield replace(found, secret=secret, asks=found.asks or astray(secret, owner.secret))
+
+
+def _found(held: Held, owner: Owner, why: Why, told: str) -> Copy:
+    return Copy(
+        owner=owner.name,
+        why=why,
+        what=held.what,
+        resource=held.resource,
+        told=told,
+        known=_is_dependent(held, owner),
+        settings=held.settings,
+        asks=held.asks,
+    )
+
+
+def _is_dependent(held: Held, owner: Owner) -> bool:
     return any(_is_same(held, dependent) for dependent in owner.dependents)
 
 
 def _is_same(held: Held, dependent: Dependent) -> bool:
     """Each parameter that tells where it is: ids and URLs compare without case; where a kubeconfig lies, several paths may say."""
     told = {name: value for name, value in held.settings.items() if name not in ("kind", "kubeconfig", "context")}
+    if dependent.parameters.get(EACH_WITHOUT) is None:
+        told.pop(EACH_WITHOUT, None)
     same = all(
         str(dependent.parameters.get(name, "")).lower().rstrip("/") == str(value).lower().rstrip("/") for name, value in told.items()
     )
@@ -103,6 +129,5 @@ def _is_synced(held: Held, dependent: Dependent) -> bool:
     return said.get("namespace") == seen["namespace"] and seen["secret"] in names
 
 
-def _is_the_secret(held: Held, credential: str, fleet: Fleet) -> bool:
-    owner = next(one for one in fleet.credentials if one.name == credential)
+def _is_the_secret(held: Held, owner: Owner) -> bool:
     return held.settings["kind"] == "key-vault" and str(owner.secret).lower() == held.resource.lower()

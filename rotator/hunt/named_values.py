@@ -1,11 +1,10 @@
 """Named values of API Management."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
-from rotator.core.faults import Fault
 from rotator.dependents.arm import reference_at
-from rotator.hunt.place import Held, Hidden, Reach, Scope, behind, place_of, prints
+from rotator.hunt.place import Held, Hidden, Scope, place_of, prints
+from rotator.hunt.reach import Reach
 
 SERVICE = "Microsoft.ApiManagement/service"
 API_VERSION = "2022-08-01"
@@ -18,14 +17,8 @@ class NamedValues:
 
     async def search(self, scope: Scope, reach: Reach) -> AsyncIterator[Held | Hidden]:
         services, hidden = await reach.listed(SERVICE, scope, API_VERSION, needs=f"{SERVICE}/read")
-        values: dict[str, dict[str, Any]] = {}
-        for service in services:
-            try:
-                found = await reach.every(f"{service}/namedValues", API_VERSION, needs=f"{SERVICE}/namedValues/read")
-                values |= {str(one["id"]): one.get("properties") or {} for one in found if one.get("id")}
-            except Fault as fault:
-                hidden.append(behind(f"the named values of {place_of(service)}", fault))
-        for one in hidden:
+        values, more = await reach.parts(services, "namedValues", API_VERSION, needs=f"{SERVICE}/namedValues/read")
+        for one in (*hidden, *more):
             yield one
 
         async def look(value: str) -> list[Held]:

@@ -7,7 +7,8 @@ from azure.keyvault.secrets.aio import SecretClient
 
 from rotator.azure import faults
 from rotator.core.faults import Fault
-from rotator.hunt.place import Held, Hidden, Reach, Scope, behind, place_of, prints
+from rotator.hunt.place import Held, Hidden, Scope, behind, prints, scope_of
+from rotator.hunt.reach import Reach
 
 VAULTS = "Microsoft.KeyVault/vaults"
 API_VERSION = "2023-07-01"
@@ -29,7 +30,7 @@ class VaultSecrets:
                     if url:
                         urls.setdefault(url.lower(), url)
             except Fault as fault:
-                yield behind(f"every vault of {place_of(path)}", fault)
+                yield behind(f"every {VAULTS} in {scope_of(path)}", fault)
         for url in urls.values():
             clients[url] = _client(url, reach)
             try:
@@ -43,7 +44,7 @@ class VaultSecrets:
             settings = {"kind": "key-vault", "secret": place}
             return [Held(what=f"secret {name} of {places[place]}", resource=place, settings=settings, fingerprints=prints(found))]
 
-        async for one in reach.each(self.name, places, look):
+        async for one in reach.each(self.name, places, look, writes=False):
             yield one
 
 

@@ -104,6 +104,8 @@ class State:
         self.vaults: dict[str, Vault] = {}
         # What runs on keys, by resource id in lower case.
         self.consumers: dict[str, object] = {}
+        # Providers, as Microsoft.Web, that the subscription never had a resource of, in lower case.
+        self.unregistered: set[str] = set()
         # What somebody else does right after an operation took effect: (operation, how many to let by, what).
         self.meanwhile: list[tuple[str, int, Callable[[], object]]] = []
         self.operations: dict[str, Operation] = {}

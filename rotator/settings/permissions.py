@@ -1,7 +1,8 @@
 """Every permission that rotator asks for, in one list: what doctor asks after, and what the roles under `infra/` grant, no more, no less.
 
 The kinds of dependents say theirs beside their parameters; the core's own stand here. They are put into roles by who has to be able to take
-them away: to read and mint keys, to publish, to switch local auth off, to look around, and to move each kind of dependent. Data only.
+them away: to read and mint keys, to publish, to switch local auth off, to look around, to hunt for copies, and to move each kind of
+dependent. Data only.
 """
 
 from collections.abc import Iterable, Iterator
@@ -94,6 +95,36 @@ SURVEY = Role(
         Permission(action="Microsoft.Insights/eventtypes/values/read", at="account", only_for="the activity log"),
     ),
 )
+HUNT = Role(
+    name="hunt",
+    title="Rotator: hunt",
+    scope="the subscriptions, or resource groups, whose apps are searched",
+    why="finds who holds a copy of a key, for `hunt` and `discover --hunt`: changes nothing, and reads every setting of every app there",
+    needs=(
+        *(Permission(action=f"Microsoft.Web/sites/{action}", at="site") for action in ("read", "config/list/action")),
+        *(Permission(action=f"Microsoft.Web/sites/slots/{action}", at="site") for action in ("read", "config/list/action")),
+        *(Permission(action=f"Microsoft.App/containerApps/{action}", at="app") for action in ("read", "listSecrets/action")),
+        *(Permission(action=f"Microsoft.App/jobs/{action}", at="job") for action in ("read", "listSecrets/action")),
+        Permission(action="Microsoft.ContainerInstance/containerGroups/read", at="group"),
+        Permission(action="Microsoft.ApiManagement/service/read", at="service"),
+        *(
+            Permission(action=f"Microsoft.ApiManagement/service/namedValues/{action}", at="service")
+            for action in ("read", "listValue/action")
+        ),
+        Permission(action="Microsoft.ApiManagement/service/backends/read", at="service"),
+        Permission(action="Microsoft.MachineLearningServices/workspaces/read", at="connection"),
+        *(
+            Permission(action=f"Microsoft.MachineLearningServices/workspaces/connections/{action}", at="connection")
+            for action in ("read", "listsecrets/action")
+        ),
+        *(Permission(action=f"{_ACCOUNTS}/{action}", at="connection") for action in ("read", "connections/read")),
+        *(Permission(action=f"{_ACCOUNTS}/projects/{action}", at="connection") for action in ("read", "connections/read")),
+        Permission(action="Microsoft.KeyVault/vaults/read", at="secret"),
+        Permission(action=f"{_SECRETS}/readMetadata/action", at="secret", data=True),
+        Permission(action=f"{_SECRETS}/getSecret/action", at="secret", data=True),
+    ),
+)
+"""Apart from the survey's: who may read every app's settings may read every app's secrets."""
 CORE: tuple[Role, ...] = (KEYS, SECRETS, KILL_SWITCH, SURVEY)
 
 
@@ -114,7 +145,7 @@ DEPENDENTS: dict[str, Role] = {name: role_of(kind) for name, kind in KINDS.items
 
 def azure_roles() -> Iterator[Role]:
     """Every role that Azure grants: what `infra/` has a definition of."""
-    return (role for role in (*CORE, *DEPENDENTS.values()) if role.actions or role.data_actions)
+    return (role for role in (*CORE, HUNT, *DEPENDENTS.values()) if role.actions or role.data_actions)
 
 
 def cluster_rules() -> dict[str, tuple[str, ...]]:

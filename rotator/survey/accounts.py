@@ -10,6 +10,7 @@ from typing import Any
 
 from rotator.azure import faults
 from rotator.azure.arm import PAGES_MAX, ResourceManager
+from rotator.azure.patience import patiently
 from rotator.core.faults import Fault
 from rotator.core.snapshot import Unseen
 from rotator.survey.estate import Account, Exposure, Inventory, VaultPlace
@@ -28,7 +29,7 @@ QUERY = (
 async def inventory(arm: ResourceManager) -> Inventory:
     """Everything that our identity may read. Raises Fault where not even the subscriptions can be listed."""
     try:
-        rows = await graph(arm, QUERY)
+        rows = await patiently(lambda: graph(arm, QUERY))
     except Fault as fault:
         return await _by_lists(arm, fault)
     return Inventory(accounts=accounts_of(rows), vaults=vaults_of(rows), how="Resource Graph")
@@ -63,22 +64,27 @@ async def accounts_in(arm: ResourceManager, subscription: str, group: str = "") 
         return accounts_of(await arm.rows(f"{scope}/providers/{ACCOUNTS}", ACCOUNTS_API))
 
 
+async def vaults_in(arm: ResourceManager, subscription: str) -> tuple[VaultPlace, ...]:
+    """The vaults of a subscription. Raises Fault."""
+    with faults(f"the vaults of subscription {subscription}", needs=f"{VAULTS}/read"):
+        return vaults_of(await arm.rows(f"/subscriptions/{subscription}/providers/{VAULTS}", VAULTS_API))
+
+
 async def _by_lists(arm: ResourceManager, because: Fault) -> Inventory:
-    names = await subscriptions(arm)
+    names = await patiently(lambda: subscriptions(arm))
     gate = asyncio.Semaphore(LISTS_AT_ONCE)
 
     async def accounts(name: str) -> tuple[Account, ...] | Unseen:
         try:
             async with gate:
-                return await accounts_in(arm, name)
+                return await patiently(lambda: accounts_in(arm, name))
         except Fault as fault:
             return unseen(f"accounts of subscription {name}", fault)
 
     async def vaults(name: str) -> tuple[VaultPlace, ...] | Unseen:
         try:
             async with gate:
-                with faults(f"the vaults of subscription {name}", needs=f"{VAULTS}/read"):
-                    return vaults_of(await arm.rows(f"/subscriptions/{name}/providers/{VAULTS}", VAULTS_API))
+                return await patiently(lambda: vaults_in(arm, name))
         except Fault as fault:
             return unseen(f"vaults of subscription {name}", fault)
 

@@ -1,4 +1,4 @@
-"""The nouns of a survey: an account as found, a vault, who holds a key, when it was last rotated. Data only."""
+"""The nouns of a survey: an account as found, a vault, who holds a key or a copy of it, when it was last rotated. Data only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from enum import StrEnum
 from rotator.core.credential import Secret, Slot
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Unseen
+from rotator.hunt.finding import Copy
 
 
 class Exposure(StrEnum):
@@ -57,11 +58,14 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """A secret whose current version holds a key of an account. `whole`: the key is all that it holds; `by_tag`: its tags alone say so."""
+    """A secret whose current version holds a key of an account: `fingerprint`, as it was when that version was made. `whole`: the key is
+    all that it holds; `by_tag`: its tags alone say so.
+    """
 
     secret: Secret
     account: str
     created: datetime
+    fingerprint: Fingerprint
     slot: Slot | None = None
     whole: bool = True
     by_tag: bool = False
@@ -80,7 +84,8 @@ class Rotated:
 class Found:
     """One account with what is known around it. `since` is a time at which the key in use was there already, where no rotation is known.
 
-    `keys` are empty where nobody asked for them, and Unseen where they could not be listed.
+    `keys` are empty where nobody asked for them, and Unseen where they could not be listed. `copies` are all who hold a key besides the
+    secret that gives it out, or refer to one that holds it: those in vaults, and where it was hunted for them, everybody.
     """
 
     account: Account
@@ -89,11 +94,12 @@ class Found:
     rotated: Rotated | None = None
     since: datetime | None = None
     managed_as: str | None = None
+    copies: tuple[Copy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """The whole: accounts in the order of their ids."""
+    """The whole: accounts in the order of their ids. `write_only` is where a key may stand and nobody can look, whatever they may."""
 
     found: tuple[Found, ...]
     vaults: tuple[VaultPlace, ...]
@@ -101,3 +107,5 @@ class Survey:
     at: datetime
     unseen: tuple[Unseen, ...] = ()
     keys_asked: bool = True
+    hunted: bool = False
+    write_only: tuple[Unseen, ...] = ()

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from rotator.azure.patience import patiently
 from rotator.core.credential import Secret, Slot, Version, account_tag
 from rotator.core.faults import Fault, Missing
 from rotator.core.keyshape import keys_in
@@ -39,7 +40,8 @@ async def keys_of(issuer: CognitiveServices, accounts: Collection[Account], told
         nonlocal done
         try:
             async with gate:
-                return {slot: value.fingerprint for slot, value in (await issuer.keys(account.id)).items()}
+                keys = await patiently(lambda: issuer.keys(account.id))
+                return {slot: value.fingerprint for slot, value in keys.items()}
         except Fault as fault:
             return unseen(f"the keys of {account.name}", fault)
         finally:
@@ -74,7 +76,7 @@ async def holdings(
 async def _shelves(vault: KeyVault, urls: list[str]) -> tuple[list[tuple[Secret, Version]], list[Unseen]]:
     async def one(url: str) -> list[tuple[Secret, Version]] | Unseen:
         try:
-            return await vault.shelf(url)
+            return await patiently(lambda: vault.shelf(url))
         except Fault as fault:
             return unseen(f"the secrets of {url}", fault)
 
@@ -91,7 +93,8 @@ async def _read(
         nonlocal done
         try:
             async with gate:
-                return _inside(secret, version, (await vault.glimpse(secret)).text, places)
+                glimpse = await patiently(lambda: vault.glimpse(secret))
+                return _inside(secret, version, glimpse.text, places)
         except Missing:
             return []
         except Fault as fault:
@@ -117,6 +120,7 @@ def _inside(secret: Secret, version: Version, text: Sealed, places: Mapping[Fing
                 secret=secret,
                 account=place.account,
                 created=version.created,
+                fingerprint=name,
                 slot=place.slot,
                 whole=name == whole,
                 ours=bool(version.operation),
@@ -134,6 +138,7 @@ def _by_tags(secret: Secret, version: Version, places: Mapping[Fingerprint, _Pla
         secret=secret,
         account=account,
         created=version.created,
+        fingerprint=version.fingerprint,
         slot=place.slot if place else version.slot,
         by_tag=True,
         ours=bool(version.operation),

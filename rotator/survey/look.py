@@ -1,4 +1,4 @@
-"""One survey: what there is, who holds which key, when it was last rotated, and what the settings name already."""
+"""One survey: what there is, who holds which key and who copies it, when it was last rotated, and what the settings name already."""
 
 import asyncio
 from collections import defaultdict
@@ -8,12 +8,15 @@ from datetime import datetime
 
 from rotator.azure import Azure
 from rotator.azure.arm import ResourceManager
+from rotator.azure.patience import patiently
 from rotator.core.credential import Credential
 from rotator.core.faults import Fault
 from rotator.core.snapshot import Unseen
+from rotator.hunt.finding import Copy
 from rotator.issuers.cognitive import CognitiveServices
 from rotator.key_vault import KeyVault
 from rotator.survey.accounts import inventory, unseen
+from rotator.survey.copies import Hunting, copies
 from rotator.survey.estate import Account, Found, Holding, Inventory, Rotated, Survey, VaultPlace
 from rotator.survey.history import KEPT_FOR, regenerated
 from rotator.survey.holders import Keys, Told, holdings, keys_of
@@ -29,9 +32,17 @@ class Known:
 
 
 async def survey(
-    azure: Azure, known: Known, now: datetime, told: Told, *, ask_keys: bool = True, counted: Inventory | None = None
+    azure: Azure,
+    known: Known,
+    now: datetime,
+    told: Told,
+    *,
+    ask_keys: bool = True,
+    counted: Inventory | None = None,
+    hunting: Hunting | None = None,
 ) -> Survey:
     """Look at everything. Without `ask_keys` no key is listed and no value read. `counted`: an inventory that was taken a moment ago.
+    `hunting`: who else holds a key, all over the subscriptions.
 
     Raises:
         Fault: not even the accounts can be listed.
@@ -45,12 +56,28 @@ async def survey(
     by_account: defaultdict[str, list[Holding]] = defaultdict(list)
     for one in held:
         by_account[one.account].append(one)
-    names = {one.account.lower(): one.name for one in known.credentials}
+    wards = {one.account.lower(): one for one in known.credentials}
+    sorted_ = {account.id: tuple(sorted(by_account[account.id], key=_best_first)) for account in there.accounts}
+    others = await copies(arm, there.accounts, keys, sorted_, wards, hunting)
     found = tuple(
-        _found(account, keys.get(account.id, {}), by_account[account.id], logs, known.minted, names, now) for account in there.accounts
+        _found(account, keys.get(account.id, {}), sorted_[account.id], logs, known.minted, wards, others.by_account[account.id], now)
+        for account in there.accounts
     )
     closed = [one.keys for one in found if isinstance(one.keys, Unseen)]
-    return Survey(found=found, vaults=vaults, how=there.how, at=now, unseen=(*there.unseen, *dark, *closed, *hidden), keys_asked=ask_keys)
+    return Survey(
+        found=found,
+        vaults=vaults,
+        how=there.how,
+        at=now,
+        unseen=(*there.unseen, *dark, *closed, *hidden, *others.unseen),
+        keys_asked=ask_keys,
+        hunted=hunting is not None,
+        write_only=others.write_only,
+    )
+
+
+def _best_first(one: Holding) -> tuple[bool, bool, str]:
+    return not one.ours, not one.whole, str(one.secret)
 
 
 def _vaults(listed: tuple[VaultPlace, ...], known: Known) -> tuple[VaultPlace, ...]:
@@ -72,7 +99,7 @@ async def _logs(
 
 async def _log(arm: ResourceManager, subscription: str, now: datetime) -> Mapping[str, datetime] | Unseen:
     try:
-        return await regenerated(arm, subscription, now)
+        return await patiently(lambda: regenerated(arm, subscription, now))
     except Fault as fault:
         return unseen(f"the activity log of subscription {subscription}", fault)
 
@@ -80,20 +107,22 @@ async def _log(arm: ResourceManager, subscription: str, now: datetime) -> Mappin
 def _found(
     account: Account,
     keys: Keys | Unseen,
-    holds: list[Holding],
+    holds: tuple[Holding, ...],
     logs: Mapping[str, Mapping[str, datetime]],
     minted: Mapping[str, datetime],
-    names: Mapping[str, str],
+    wards: Mapping[str, Credential],
+    others: tuple[Copy, ...],
     now: datetime,
 ) -> Found:
-    log = logs.get(account.subscription)
+    log, ward = logs.get(account.subscription), wards.get(account.id.lower())
     return Found(
         account=account,
         keys=keys,
-        holdings=tuple(sorted(holds, key=lambda one: (not one.ours, not one.whole, str(one.secret)))),
+        holdings=holds,
         rotated=rotated(account, holds, log, minted.get(account.id.lower()), now),
         since=_since(account, holds, log, now),
-        managed_as=names.get(account.id.lower()),
+        managed_as=ward.name if ward else None,
+        copies=others,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from rotator.hunt.finding import Why
 from rotator.survey.estate import Exposure, Found, Survey
 
 WITHOUT_ENTRA = frozenset({"Bing.Search.v7", "Bing.CustomSearch"})
@@ -99,10 +100,14 @@ _GATES: Mapping[str, Callable[[Found, datetime], bool]] = {
     "public": lambda found, now: found.account.exposure is Exposure.OPEN,
     "local-auth": lambda found, now: found.account.local_auth,
     "no-secret": lambda found, now: found.account.local_auth and not found.holdings,
-    "copied": lambda found, now: len(found.holdings) > 1,
+    "copied": lambda found, now: _is_held(found, Why.COPY),
+    "pinned": lambda found, now: _is_held(found, Why.PINNED),
+    "unwatched": lambda found, now: _is_held(found, Why.READER),
     "unknown-age": lambda found, now: found.account.local_auth and age(found, now).value is None,
 }
 WORDS = (*_GATES, "older-than=90d", "unseen")
+HUNTED = ("pinned", "unwatched")
+"""What only a hunt can tell; and `copied` without one is about the vaults alone."""
 _OLDER = re.compile(r"older-than=(\d{1,5})([hd])")
 UNSEEN = "unseen"
 
@@ -126,6 +131,11 @@ def _gate(word: str) -> Gate:
     if word not in _GATES:
         raise NoSuchGate(word)
     return Gate(word=word, fails=_GATES[word])
+
+
+def _is_held(found: Found, why: Why) -> bool:
+    """By somebody whom the settings do not know, or who never moves."""
+    return any(one.why is why and one.is_open for one in found.copies)
 
 
 def _is_older(found: Found, now: datetime, limit: timedelta) -> bool:

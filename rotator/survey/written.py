@@ -1,9 +1,11 @@
 """A survey as settings to commit: YAML that `config check` takes as it is. What a person has to decide stands there as a comment. Pure."""
 
-import json
 import re
 from collections.abc import Collection, Iterator
 
+from rotator.core.credential import Secret
+from rotator.hunt.finding import Copy
+from rotator.hunt.written import dependents, one_line, scalar
 from rotator.survey.estate import Account, Found, Holding, Survey
 
 LENGTH_MAX = 100
@@ -25,49 +27,64 @@ def settings_yaml(survey: Survey, taken_names: Collection[str] = (), taken_secre
             else:
                 secrets.add(str(holding.secret).lower())
                 ready += _entry(found, name, holding)
-    return "\n".join([*_head(survey), "credentials:" if ready else "credentials: []", *ready, *open_, ""])
+    lacking = [line for found in survey.found for line in _lacking(found)]
+    return "\n".join([*_head(survey), "credentials:" if ready else "credentials: []", *ready, *open_, *lacking, ""])
 
 
 def _head(survey: Survey) -> Iterator[str]:
-    yield f"# What `rotator discover` found on {survey.at:%Y-%m-%d} by {_line(survey.how)}: accounts that no settings name yet."
+    yield f"# What `rotator discover` found on {survey.at:%Y-%m-%d} by {one_line(survey.how)}: accounts that no settings name yet."
     yield "# Read it, put it beside your other settings, then: rotator config check && rotator doctor && rotator plan"
     for one in survey.unseen:
-        yield f"# Not seen: {_line(one.what)}: {_line(one.because)}"
+        yield f"# Not seen: {one_line(one.what)}: {one_line(one.because)}"
+    for one in survey.write_only:
+        yield f"# Nobody can look: {one_line(one.what)}: {one_line(one.because)}; {one_line(one.remedy)}"
     keyless = [found.account.name for found in survey.found if not found.account.local_auth]
     if keyless:
-        yield f"# Nothing to rotate, for local auth is off: {_line(', '.join(keyless))}"
+        yield f"# Nothing to rotate, for local auth is off: {one_line(', '.join(keyless))}"
 
 
 def _entry(found: Found, name: str, holding: Holding) -> Iterator[str]:
     yield from _described(found)
-    yield f"  - name: {_text(name)}"
-    yield f"    account: {_text(found.account.id)}"
-    yield f"    secret: {_text(str(holding.secret))}"
-    for other in found.holdings:
-        if other is not holding:
-            yield f"    # the key is in {_line(str(other.secret))}, too: a `vault-copy` in `dependents` keeps it in step"
+    yield f"  - name: {scalar(name)}"
+    yield f"    account: {scalar(found.account.id)}"
+    yield f"    secret: {scalar(str(holding.secret))}"
+    yield from dependents(_beside(found, holding.secret), "    ", holding.secret)
+
+
+def _beside(found: Found, secret: Secret) -> list[Copy]:
+    """Everybody but the secret that gives the key out."""
+    return [one for one in found.copies if one.resource.lower() != str(secret).lower()]
+
+
+def _lacking(found: Found) -> Iterator[str]:
+    """What the settings of a credential do not know yet, as a comment: it is theirs to take in."""
+    unknown = [one for one in found.copies if not one.known]
+    if found.managed_as and unknown:
+        yield f"# {one_line(found.managed_as)} is in your settings already, without these:"
+        yield from (f"# {line}" for line in dependents(unknown, "  "))
 
 
 def _undecided(found: Found, name: str, secrets: Collection[str]) -> Iterator[str]:
     yield from _described(found)
     part = next((one for one in found.holdings if not one.whole), None)
     if part is not None and str(part.secret).lower() not in secrets:
-        yield f"  # The key is a part of what {_line(str(part.secret))} holds: say in `format` how it stands there, as {{key}}."
+        yield f"  # The key is a part of what {one_line(str(part.secret))} holds: say in `format` how it stands there, as {{key}}."
     elif found.holdings:
-        yield f"  # Its key is in {_line(str(found.holdings[0].secret))}, which another credential has: give it a secret of its own."
+        yield f"  # Its key is in {one_line(str(found.holdings[0].secret))}, which another credential has: give it a secret of its own."
     else:
         yield "  # No secret that could be read holds a key of it: name the one that its users read, and put key1 there before."
     where = str(part.secret) if part else f"https://VAULT.vault.azure.net/secrets/{re.sub(r'[^0-9A-Za-z-]+', '-', found.account.name)}-key"
-    yield f"  # - name: {_text(name)}"
-    yield f"  #   account: {_text(found.account.id)}"
-    yield f"  #   secret: {_text(where)}"
+    yield f"  # - name: {scalar(name)}"
+    yield f"  #   account: {scalar(found.account.id)}"
+    yield f"  #   secret: {scalar(where)}"
     if part is not None:
         yield "  #   format: '…{key}…'"
+    yield from (f"  # {line}" for line in dependents(_beside(found, part.secret) if part else found.copies, "  "))
 
 
 def _described(found: Found) -> Iterator[str]:
     account = found.account
-    yield f"  # {_line(account.kind)} in {_line(account.location) or 'no location'}, network {account.exposure}"
+    yield f"  # {one_line(account.kind)} in {one_line(account.location) or 'no location'}, network {account.exposure}"
 
 
 def _usable(found: Found, secrets: Collection[str]) -> Holding | None:
@@ -83,22 +100,3 @@ def _name(account: Account, taken: Collection[str]) -> str:
         if name.lower() not in {one.lower() for one in taken}:
             return name
     raise AssertionError("one more number than there are names is free")
-
-
-def _text(value: str) -> str:
-    """A scalar that YAML reads back as the same text."""
-    return (
-        value
-        if re.fullmatch(r"[A-Za-z/][A-Za-z0-9/._-]*|https://[A-Za-z0-9/._:-]*[A-Za-z0-9]", value) and not _is_word(value)
-        else json.dumps(value)
-    )
-
-
-def _is_word(value: str) -> bool:
-    """What YAML would read as something else than text."""
-    return value.lower() in ("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf")
-
-
-def _line(text: str) -> str:
-    """For a comment: one line, whatever it holds."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

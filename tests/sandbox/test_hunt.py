@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from rotator.settings import parse
+from rotator.settings.permissions import HUNT
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Estate
@@ -86,7 +87,111 @@ def test_for_people_it_is_a_table_and_the_yaml_to_add(estate: Estate) -> None:
     start = result.stdout.index("credentials:")
     added = yaml.safe_load(result.stdout[start:])
     assert added["credentials"][0]["name"] == NAME
-    assert len(added["credentials"][0]["dependents"]) == 8
+    assert len(added["credentials"][0]["dependents"]) == 7
+
+
+def test_a_copy_inside_a_larger_text_is_no_entry_until_somebody_says_its_form(estate: Estate) -> None:
+    """As an entry without `format:` it would be overwritten with the bare key."""
+    inhabited(estate)
+    text = estate.run("hunt").stdout
+    added = text[text.index("credentials:") :].splitlines()
+    (line,) = [number for number, line in enumerate(added) if "by-hand" in line]
+    assert added[line].lstrip().startswith("#")
+    assert "Say how the key stands in its text: format: '…{key}…'" in added[line - 2]
+
+
+# --- places where only some values can be read back -------------------------------------------------------------------------
+
+
+def connected(estate: Estate) -> None:
+    """A Foundry account with connections of its own and of a project, and a workspace of Azure ML: a key of ours in each."""
+    azure, key = estate.azure, estate.azure.account(NAME).keys["key1"]
+    azure.add_account("foundry", "AIServices", group="rg-apps")
+    about = {"authType": "ApiKey", "category": "AzureOpenAI", "target": "https://chat"}
+    for sort in ("foundry_connection", "project_connection", "workspace_connection"):
+        azure.add_consumer(sort, "chat", properties={**about, "credentials": {"key": key}})
+        azure.add_consumer(sort, "keyless", properties={**about, "authType": "AAD"})
+
+
+def group(*variables: dict[str, str], **more: Any) -> dict[str, Any]:
+    container = {"name": "chat", "properties": {"environmentVariables": list(variables)}}
+    return {"location": "westeurope", "properties": {"osType": "Linux", "containers": [container], **more}}
+
+
+def test_a_backend_s_header_and_query_are_compared_and_named_values_in_them_are_not_theirs(estate: Estate) -> None:
+    azure, key = estate.azure, estate.azure.account(NAME).keys["key2"]
+    credentials = {"header": {"api-key": [key], "x-named": ["{{chat-key}}"]}, "query": {"subscription-key": [key]}}
+    azure.add_consumer("backend", "chat", properties={"url": "https://chat", "credentials": credentials})
+    _, found = hunted(estate)
+    assert short(found) == [("copy", "header api-key of backend chat of apim"), ("copy", "query subscription-key of backend chat of apim")]
+    parse(yaml.safe_dump({"credentials": [of(estate, *(one["settings"] for one in found["copies"]))]}), "what hunt says")
+
+
+def of(estate: Estate, *dependents: dict[str, Any]) -> dict[str, Any]:
+    one = {name: estate.fleet[0][name] for name in ("name", "account", "secret")}
+    return {**one, "dependents": list(dependents)}
+
+
+def test_a_plain_variable_is_compared_and_a_secure_one_is_for_a_person_to_tell(estate: Estate) -> None:
+    azure, key = estate.azure, estate.azure.account(NAME).keys["key1"]
+    azure.add_consumer("container_group", "batch", content=group({"name": "PLAIN", "value": key}, {"name": "SECURE", "secureValue": key}))
+    code, found = hunted(estate)
+    assert code == 0
+    (copy,) = found["copies"]
+    assert (copy["settings"]["variable"], copy["asks"]) == (
+        "PLAIN",
+        "what else the group keeps to itself, to send it again (`secure:`): chat/SECURE",
+    )
+    (shut,) = found["not_searched"]
+    assert (shut["what"], shut["write_only"]) == ("variable SECURE of chat of batch in rg-apps", True)
+    assert "kind: container-instance" in shut["remedy"]
+
+
+def test_what_a_person_told_of_a_secure_variable_is_not_asked_again(estate: Estate) -> None:
+    id_ = estate.azure.add_consumer("container_group", "batch", content=group({"name": "SECURE", "secureValue": "x"})).id
+    named = of(estate, {"kind": "container-instance", "group": id_, "variable": "SECURE"})
+    settings = yaml.safe_load(estate.settings.read_text()) | {"credentials": [named]}
+    estate.settings.write_text(yaml.safe_dump(settings))
+    assert hunted(estate)[1]["not_searched"] == []
+
+
+def test_connections_of_azure_ml_are_compared_and_those_of_foundry_by_rotator_s_mark_alone(estate: Estate) -> None:
+    connected(estate)
+    code, found = hunted(estate)
+    assert (code, short(found)) == (0, [("copy", "connection ml/chat")])
+    assert [one["what"] for one in found["not_searched"]] == [
+        "connection foundry/chat in rg-apps",
+        "connection foundry/one/chat in rg-apps",
+    ]
+    assert all(one["write_only"] for one in found["not_searched"])
+    connection = next(one for one in estate.azure.state.consumers.values() if one.id.endswith("accounts/foundry/connections/chat"))
+    connection.properties["metadata"] = {"rotator-fingerprint": found["copies"][0]["fingerprint"]}
+    assert short(hunted(estate)[1]) == [("copy", "connection foundry/chat"), ("copy", "connection ml/chat")]
+
+
+@pytest.mark.parametrize(
+    ("operation", "needs"),
+    [
+        ("ListBackends", "Microsoft.ApiManagement/service/backends/read"),
+        ("ListContainerGroups", "Microsoft.ContainerInstance/containerGroups/read"),
+        ("GetContainerGroup", "Microsoft.ContainerInstance/containerGroups/read"),
+        ("ListWorkspaces", "Microsoft.MachineLearningServices/workspaces/read"),
+        ("ListWorkspaceConnections", "Microsoft.MachineLearningServices/workspaces/connections/read"),
+        ("ListConnectionSecrets", "Microsoft.MachineLearningServices/workspaces/connections/listsecrets/action"),
+        ("ListConnections", "Microsoft.CognitiveServices/accounts/connections/read"),
+        ("ListProjects", "Microsoft.CognitiveServices/accounts/projects/read"),
+        ("ListProjectConnections", "Microsoft.CognitiveServices/accounts/projects/connections/read"),
+    ],
+)
+def test_what_is_denied_of_these_is_said_with_the_permission(estate: Estate, operation: str, needs: str) -> None:
+    connected(estate)
+    estate.azure.add_consumer("backend", "chat", properties={"url": "https://chat"})
+    estate.azure.add_consumer("container_group", "batch", content=group({"name": "PLAIN", "value": "x"}))
+    estate.azure.fault(operation, "403", probability=1.0)
+    code, found = hunted(estate)
+    assert code == 1
+    assert [needs in one["remedy"] for one in found["not_searched"] if not one["write_only"]] == [True]
+    assert needs in HUNT.actions
 
 
 @pytest.mark.parametrize(
@@ -122,6 +227,19 @@ def test_a_service_that_asks_for_patience_is_asked_again(estate: Estate) -> None
     code, found = hunted(estate)
     assert code == 0
     assert ("pinned", "setting OPENAI of pinned") in short(found)
+
+
+def test_a_service_that_fails_in_passing_is_asked_again(estate: Estate) -> None:
+    inhabited(estate)
+    estate.azure.fault("ListAppSettings", "500-before", times=3)
+    estate.azure.fault("ListSites", "500-before", times=1)
+    code, found = hunted(estate)
+    assert (code, found["not_searched"]) == (0, [])
+
+
+def test_a_provider_that_a_subscription_never_used_hides_nothing(estate: Estate) -> None:
+    estate.azure.state.unregistered |= {"microsoft.app", "microsoft.machinelearningservices", "microsoft.containerinstance"}
+    assert hunted(estate)[0] == 0
 
 
 def test_a_resource_group_bounds_what_is_searched(estate: Estate) -> None:

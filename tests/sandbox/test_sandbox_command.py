@@ -66,3 +66,14 @@ def test_what_it_says_to_type_works_as_typed(tmp_path: Path, path: str) -> None:
         assert "chat-prod" in done.stdout
     finally:
         end(running)
+
+
+def test_its_apps_live_on_a_key_that_a_hunt_finds(tmp_path: Path) -> None:
+    running = start(tmp_path, "--apps", "--output", "json")
+    try:
+        facts = json.loads(said(running, "}"))
+        hunt = [sys.executable, "-m", "rotator", "discover", "--hunt", "--output", "json", "--config", facts["settings"]]
+        done = subprocess.run(hunt, capture_output=True, text=True, timeout=60, check=True)
+        assert {row["name"]: bool(row["copies"]) for row in json.loads(done.stdout)["accounts"]} == {"chat-prod": True, "agents": False}
+    finally:
+        end(running)

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rotator.core.credential import Secret, Slot
+from rotator.core.sealed import fingerprint
+from rotator.hunt.finding import Copy, Why
 from rotator.survey.estate import Account, Exposure, Found, Holding, Rotated, Survey
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -24,7 +26,7 @@ def account(name: str = "chat-prod", group: str = "rg-ai", **about: Any) -> Acco
 
 
 def holding(name: str, of: Account, **about: Any) -> Holding:
-    said = {"created": NOW - timedelta(days=40), "slot": Slot.KEY1}
+    said = {"created": NOW - timedelta(days=40), "slot": Slot.KEY1, "fingerprint": fingerprint(f"key1 of {of.id}")}
     return Holding(secret=Secret(vault="https://kv.vault.azure.net", name=name), account=of.id, **{**said, **about})
 
 
@@ -34,6 +36,14 @@ def found(
     this = account(name, **about)
     rotated = None if days is None else Rotated(at=NOW - timedelta(days=days), says="ledger")
     return Found(account=this, holdings=tuple(holding(one, this) for one in holds), rotated=rotated, managed_as=managed_as)
+
+
+def copy(why: Why = Why.COPY, of: Account | None = None, **about: Any) -> Copy:
+    """By default a plain app setting that the settings do not know."""
+    site = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-apps/providers/Microsoft.Web/sites/chat"
+    said = {"what": "setting KEY of chat", "resource": site, "told": "", "known": False}
+    settings = {"kind": "app-service", "site": site, "setting": "KEY"}
+    return Copy(owner=(of or account()).id, why=why, **{**said, "settings": settings, **about})
 
 
 def survey(*all_: Found, **about: Any) -> Survey:

@@ -1,5 +1,6 @@
 """What a survey says about safety: gates, ages and the picture of them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.core.snapshot import Unseen
+from rotator.hunt.finding import Copy, Why
 from rotator.survey.estate import Exposure, Found
 from rotator.survey.posture import Keyless, NoSuchGate, age, bars, failed, gates, histogram, keyless
-from tests.survey.finds import NOW, found, survey
+from tests.survey.finds import NOW, copy, found, survey
+
+
+def held(*copies: Copy) -> Found:
+    return replace(found(), copies=copies)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +33,14 @@ from tests.survey.finds import NOW, found, survey
         ("local-auth", found(local_auth=False), False),
         ("no-secret", found(), True),
         ("no-secret", found(holds=("a",)), False),
-        ("copied", found(holds=("a", "b")), True),
-        ("copied", found(holds=("a",)), False),
+        ("copied", held(copy()), True),
+        ("copied", held(copy(known=True)), False),
+        ("copied", held(copy(Why.PINNED), copy(Why.READER)), False),
+        ("pinned", held(copy(Why.PINNED)), True),
+        ("pinned", held(copy(Why.PINNED, known=True)), True),
+        ("pinned", held(copy()), False),
+        ("unwatched", held(copy(Why.READER)), True),
+        ("unwatched", held(copy(Why.READER, known=True)), False),
         ("older-than=90d", found(days=91), True),
         ("older-than=90d", found(days=90), False),
         ("older-than=90d", found(), False),

@@ -1,15 +1,20 @@
 """A survey as settings: whatever was found, `config check` takes what is written."""
 
+from dataclasses import replace
+
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.core.credential import Secret
+from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Unseen
-from rotator.settings import parse
+from rotator.hunt.finding import Copy, Why
+from rotator.settings import Settings, parse
 from rotator.survey.estate import Found, Holding
 from rotator.survey.written import settings_yaml
-from tests.survey.finds import NOW, account, found, holding, survey
+from tests.survey.finds import NOW, account, copy, found, holding, survey
 
 
 def written(*all_: Found, **taken: list[str]) -> list[dict[str, str]]:
@@ -61,6 +66,61 @@ def test_what_was_not_seen_is_said_in_one_line() -> None:
     assert "# Not seen: the vaults of subscription s: 403 credentials: [x]" in text
 
 
+def taken(one: Found, *copies: Copy) -> tuple[Settings, str]:
+    text = settings_yaml(survey(replace(one, copies=copies)))
+    return parse(text, "found.yaml"), text
+
+
+def test_who_copies_the_key_becomes_a_dependent_ready_to_commit() -> None:
+    settings, _ = taken(found(holds=("chat-key",)), copy(), copy(Why.READER, settings={**copy().settings, "setting": "OTHER"}))
+    (credential,) = settings.credential_list()
+    assert [(one.kind, one.parameters["setting"]) for one in credential.dependents] == [("app-service", "KEY"), ("app-service", "OTHER")]
+
+
+def test_the_secret_that_the_credential_gets_is_no_copy_of_itself() -> None:
+    one = found(holds=("chat-key", "other"))
+    here, other = (str(each.secret) for each in one.holdings)
+    vaults = [copy(resource=url, settings={"kind": "key-vault", "secret": url}) for url in (here, other)]
+    settings, _ = taken(one, *vaults)
+    assert [each.parameters["secret"] for each in settings.credential_list()[0].dependents] == [other]
+
+
+@pytest.mark.parametrize(
+    ("one", "asked"),
+    [
+        (copy(asks="how the key stands in its text: format: '…{key}…'"), "format: '…{key}…'"),
+        (copy(Why.READER, secret=Secret(vault="https://kv.vault.azure.net", name="elsewhere")), "refer to https://kv.vault.azure.net/secrets/chat-key"),
+        (copy(settings={**copy().settings, "setting": "MY KEY"}), "another setting"),
+    ],
+)  # fmt: skip
+def test_what_only_a_person_knows_is_a_comment_that_asks_for_it(one: Copy, asked: str) -> None:
+    settings, text = taken(found(holds=("chat-key",)), one)
+    assert settings.credential_list()[0].dependents == ()
+    (line,) = [line for line in text.splitlines() if "# Say " in line]
+    assert asked in line
+    assert "# - kind: app-service" in text
+
+
+def test_a_pinned_reference_is_taken_with_what_to_do_about_it() -> None:
+    settings, text = taken(found(holds=("chat-key",)), copy(Why.PINNED, told="pins version 0123…: take it out"))
+    assert len(settings.credential_list()[0].dependents) == 1
+    assert "# pins version 0123…: take it out" in text
+
+
+def test_copies_of_a_credential_that_the_settings_have_are_a_comment_for_it() -> None:
+    settings, text = taken(found(managed_as="chat"), copy(), copy(known=True, settings={**copy().settings, "setting": "KNOWN"}))
+    assert settings.credentials == []
+    assert "# chat is in your settings already, without these:" in text
+    assert "KNOWN" not in text
+
+
+def test_where_nobody_can_look_is_said_with_what_to_name() -> None:
+    shut = Unseen(what="variable KEY\nof batch", because="it is write-only", remedy="name it: kind: container-instance")
+    text = settings_yaml(survey(write_only=(shut,)))
+    assert parse(text, "x").credentials == []
+    assert "# Nobody can look: variable KEY of batch: it is write-only; name it: kind: container-instance" in text
+
+
 odd = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=40)
 names = st.one_of(
     st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,40}", fullmatch=True),
@@ -74,10 +134,17 @@ def finds(draw: st.DrawFn) -> Found:
     this = account(draw(names), draw(st.sampled_from(["rg-ai", "rg_2", "(odd)-group", "ünter.gruppe"])), location=draw(odd), kind=draw(odd))
     vault = f"https://{draw(st.sampled_from(['kv-1', 'kv-2', 'kv-true']))}.vault.azure.net"
     holds = [
-        Holding(secret=Secret(vault=vault, name=name), account=this.id, created=NOW, whole=draw(st.booleans()))
+        Holding(
+            secret=Secret(vault=vault, name=name), account=this.id, created=NOW, fingerprint=Fingerprint(name), whole=draw(st.booleans())
+        )
         for name in draw(st.lists(secrets, max_size=3))
     ]
-    return Found(account=this, holdings=tuple(holds), managed_as=draw(st.one_of(st.none(), names)))
+    copies = tuple(draw(st.lists(st.builds(_copy, st.sampled_from(Why), odd, odd, st.one_of(st.just(""), odd)), max_size=4)))
+    return Found(account=this, holdings=tuple(holds), managed_as=draw(st.one_of(st.none(), names)), copies=copies)
+
+
+def _copy(why: Why, setting: str, told: str, asks: str) -> Copy:
+    return copy(why, told=told, asks=asks, settings={**copy().settings, "setting": setting})
 
 
 @given(st.lists(finds(), max_size=12), st.lists(names, max_size=4))
