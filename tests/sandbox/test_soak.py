@@ -79,7 +79,7 @@ def test_daemons_that_are_killed_at_random_leave_nothing_undone(shared: Estate, 
 
 def _until_all_serve(daemons: list[Served]) -> None:
     for one in daemons:
-        one.until(lambda one=one: one.told("listening"), "listening")  # type: ignore[misc]
+        one.until(lambda one=one: one.told("serving"), "service")  # type: ignore[misc]
 
 
 def _disturb(estate: Estate, chance: random.Random) -> None:
