@@ -110,9 +110,8 @@ def test_a_person_without_the_ledger_revokes_by_name_and_follows_to_the_last_401
     assert set(row["timings"]) == {"reported", "published", "revoked", "first_401", "stable_401"}
     assert None not in row["timings"].values()
     assert old not in estate.azure.account(name).keys.values()
-    ((fields,),) = estate.rows("SELECT fields FROM audit WHERE event = 'order.revoke'")
+    ((fields,),) = estate.rows("SELECT fields FROM audit WHERE event = 'order.revoke' AND fields LIKE '%laptop stolen%'")
     assert "(operator token)" in fields
-    assert "laptop stolen" in fields
 
 
 def test_a_leaked_key_stays_here_and_only_its_fingerprint_is_sent(daemon: Daemon) -> None:
