@@ -1,5 +1,6 @@
 """Options of the whole suite. The default is what finishes while one waits; the rest is for the night."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,16 @@ from tests.postgres import Server, running
 settings.register_profile("rotator", deadline=None)
 settings.load_profile("rotator")
 """No test fails because the machine was busy."""
+
+WORKERS_PER_CORE, WORKERS_MAX = 2, 8
+"""Half of the time a test waits, for a process or for an answer; and each worker brings a PostgreSQL, a sandbox and a few daemons."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One test that is named runs in this process: it starts at once, and what it prints is seen."""
+    if config.args and all("::" in one for one in config.args):
+        return 0
+    return min(WORKERS_PER_CORE * (os.cpu_count() or 1), WORKERS_MAX)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

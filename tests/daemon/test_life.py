@@ -3,6 +3,7 @@
 import asyncio
 import configparser
 import socket
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from rotator.wiring import House, open_house
 
 pytestmark = pytest.mark.real_time
 
-SOON = 5.0
+SOON = 30.0
 
 
 async def until(happened: Any) -> None:
@@ -96,7 +97,7 @@ async def test_a_clock_that_jumps_makes_every_tick_come_at_once(jump: timedelta)
 
 @pytest.mark.parametrize("abstract", [False, True])
 async def test_systemd_is_told_of_each_turn_of_life(tmp_path: Path, abstract: bool) -> None:
-    address = f"@rotator-test-{tmp_path.name}" if abstract else str(tmp_path / "notify")
+    address = f"@rotator-test-{uuid.uuid4()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind("\0" + address[1:] if abstract else address)
         systemd = Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "3000000"})

@@ -1,6 +1,7 @@
 """What the scenarios stand on: trouble that is written down instead of drawn, and a daemon that walks the corridor whenever it is due."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -160,6 +161,12 @@ class Corridor:
                 self.lives += 1
                 if empties_the_ledger:
                     self.world.empty_the_ledger()
+
+    async def live_no_longer(self, length: timedelta) -> None:
+        """The same, and seen at that moment: a run that tries something again and again would go on for hours of its own."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(length.total_seconds()):
+                await self.live(length)
 
     async def _until_due(self, end: Any) -> None:
         row = self.world.ledger.row

@@ -203,7 +203,7 @@ async def test_the_deadline_passes_while_something_is_denied_and_the_key_is_revo
     else:
         corridor.trouble.fails(call, Denied("403", remedy="grant it"), times=EVER)
     await corridor.leak(leaked, Mode.DRAIN)
-    await corridor.live(125 * SECOND)
+    await corridor.live_no_longer(125 * SECOND)
     assert leaked not in corridor.world.slots.values()
 
 
@@ -214,7 +214,7 @@ async def test_the_deadline_passes_while_something_hangs_and_the_key_is_revoked_
     corridor.world.apps["app-1"].deaf = True
     corridor.trouble.hangs(call, 280.0, times=EVER)
     await corridor.leak(leaked, Mode.DRAIN)
-    await corridor.live(135 * SECOND)
+    await corridor.live_no_longer(135 * SECOND)
     assert leaked not in corridor.world.slots.values()
 
 

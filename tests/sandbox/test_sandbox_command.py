@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-STARTS_S = 30
+STARTS_S = 60
 
 
 def start(directory: Path, *arguments: str, **env: str) -> "subprocess.Popen[str]":
@@ -27,9 +27,11 @@ def said(running: "subprocess.Popen[str]", last: str) -> str:
     return lines
 
 
-def end(running: "subprocess.Popen[str]") -> None:
-    running.send_signal(signal.SIGINT)
+def end(running: "subprocess.Popen[str]", by: int = signal.SIGINT) -> None:
+    """As soon as it has said that it runs, it can be ended in good order."""
+    running.send_signal(by)
     running.communicate(timeout=STARTS_S)
+    assert running.returncode == 0
 
 
 def test_a_second_one_in_the_same_directory_is_refused_and_a_later_one_has_forgotten_everything(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_a_second_one_in_the_same_directory_is_refused_and_a_later_one_has_forgo
         assert not (tmp_path / "rotator.db").exists()
         assert not (tmp_path / "rotator.db.workers").exists()
     finally:
-        end(third)
+        end(third, by=signal.SIGTERM)
 
 
 @pytest.mark.parametrize("path", ["/usr/bin:/bin", f"{Path(sys.executable).parent}:/usr/bin:/bin"], ids=["not on the path", "on the path"])

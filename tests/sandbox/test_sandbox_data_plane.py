@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
@@ -13,12 +11,13 @@ from rotator.sandbox import Sandbox
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Clients
 
+NOBODYS_JOB = "0b8f7a52-6f2e-4c1d-9a35-d1c7e40b6f18"
 PROBES = [
     ("OpenAI", "GET", "openai/models?api-version=2024-10-21", 200),
     ("AIServices", "GET", "openai/v1/models", 200),
     ("SpeechServices", "POST", "sts/v1.0/issueToken", 200),
     ("TextTranslation", "POST", "sts/v1.0/issueToken", 200),
-    ("TextAnalytics", "GET", f"language/analyze-text/jobs/{uuid4()}?api-version=2023-04-01", 404),
+    ("TextAnalytics", "GET", f"language/analyze-text/jobs/{NOBODYS_JOB}?api-version=2023-04-01", 404),
     ("FormRecognizer", "GET", "documentintelligence/info?api-version=2024-11-30", 200),
     ("ContentSafety", "GET", "contentsafety/text/blocklists?api-version=2023-10-01", 200),
     ("ComputerVision", "GET", "vision/v3.2/models", 200),
@@ -45,23 +44,23 @@ async def test_each_kind_knows_its_probe_and_its_keys(
 
 
 async def test_an_old_key_outlives_its_regeneration_where_a_gateway_is_slow(azure: Sandbox, clients: Clients) -> None:
-    account = azure.change_account("chat-prod", death_delay={"b": 0.4})
+    account = azure.change_account("chat-prod", death_delay={"b": 40})
     old = account.keys["key1"]
     gone = azure.regenerate("chat-prod", "key1")
     first, second = (endpoint + MODELS for endpoint in account.endpoints.values())
     assert [await clients.probe(url, old) for url in (first, second)] == [401, 200]
     assert [await clients.probe(url, gone.value) for url in (first, second)] == [200, 200]
-    await asyncio.sleep(0.45)
+    azure.pass_time(41)
     assert [await clients.probe(url, old) for url in (first, second)] == [401, 401]
     dead = next(key for key in azure.keys_ever if key.value == old)
     assert dead.died_at == max(dead.deaths.values()) > dead.deaths["a"]
 
 
 async def test_a_new_key_takes_its_time(azure: Sandbox, clients: Clients) -> None:
-    account = azure.change_account("chat-prod", activation_delay=0.3)
+    account = azure.change_account("chat-prod", activation_delay=30)
     new = azure.regenerate("chat-prod", "key2").value
     assert await clients.probe(account.endpoint + MODELS, new) == 401
-    await asyncio.sleep(0.35)
+    azure.pass_time(31)
     assert await clients.probe(account.endpoint + MODELS, new) == 200
 
 
@@ -80,9 +79,9 @@ async def test_a_wrong_key_a_wall_and_a_switch_say_different_things(azure: Sandb
 
 
 async def test_local_auth_off_takes_its_time_to_bite(azure: Sandbox, clients: Clients) -> None:
-    account = azure.change_account("chat-prod", disable_local_auth=True, local_auth_delay=0.3)
+    account = azure.change_account("chat-prod", disable_local_auth=True, local_auth_delay=30)
     assert await clients.probe(account.endpoint + MODELS, account.keys["key1"]) == 200
-    await asyncio.sleep(0.35)
+    azure.pass_time(31)
     assert await clients.probe(account.endpoint + MODELS, account.keys["key1"]) == 403
 
 

@@ -20,7 +20,7 @@ import yaml
 from rotator.sandbox import SandboxThread
 from tests.sandbox.conftest import Estate, build_estate
 
-SOON_S = 30.0
+SOON_S = 60.0
 
 
 class Served:

@@ -45,12 +45,19 @@ def shared(tmp_path: Path, postgresql: Server) -> Iterator[Estate]:
         yield made
 
 
-def test_daemons_that_are_killed_at_random_leave_nothing_undone(shared: Estate, request: pytest.FixtureRequest) -> None:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """As long as was asked for, and until all is quiet: an hour of it is no test that hangs."""
+    if "soak_s" in metafunc.fixturenames:
+        soak_s = metafunc.config.getoption("--soak")
+        metafunc.parametrize("soak_s", [pytest.param(soak_s, marks=pytest.mark.timeout(soak_s + 2 * SETTLES_WITHIN_S))])
+
+
+def test_daemons_that_are_killed_at_random_leave_nothing_undone(shared: Estate, request: pytest.FixtureRequest, soak_s: int) -> None:
     chance = random.Random(request.config.getoption("--soak-seed"))
     shared.azure.hostile(WRONG)
     daemons = [Served(shared) for _ in range(DAEMONS)]
     _until_all_serve(daemons)
-    over = time.monotonic() + request.config.getoption("--soak")
+    over = time.monotonic() + soak_s
     while time.monotonic() < over:
         time.sleep(chance.uniform(*KILLED_EVERY_S))
         _disturb(shared, chance)
@@ -72,7 +79,7 @@ def test_daemons_that_are_killed_at_random_leave_nothing_undone(shared: Estate, 
 
 def _until_all_serve(daemons: list[Served]) -> None:
     for one in daemons:
-        one.until(lambda one=one: one.told("listening"), "listening")  # type: ignore[misc]
+        one.until(lambda one=one: one.told("serving"), "service")  # type: ignore[misc]
 
 
 def _disturb(estate: Estate, chance: random.Random) -> None:

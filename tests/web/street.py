@@ -24,7 +24,7 @@ from rotator.settings import load
 from rotator.wiring import House, open_house
 from tests.contract.ledgers import ask
 
-SOON_S = 20.0
+SOON_S = 60.0
 
 
 @dataclass(kw_only=True)

@@ -104,7 +104,7 @@ def test_a_changed_alert_setting_needs_a_restart_and_a_reload_with_new_credentia
     document = yaml.safe_load(estate.settings.read_text(encoding="utf-8"))
     change(estate, credentials=document["credentials"][1:])
     with serving(estate) as served:
-        served.until(lambda: served.told("listening"), "listening")
+        served.until(lambda: served.told("serving"), "service")
         change(estate, credentials=document["credentials"], alerts={**document["alerts"], "vault-radar": {"secret": "env:NEW"}})
         served.process.send_signal(signal.SIGHUP)
         refused = served.until(lambda: served.told("reload_refused"), "refusal")

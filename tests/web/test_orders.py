@@ -110,9 +110,8 @@ def test_a_person_without_the_ledger_revokes_by_name_and_follows_to_the_last_401
     assert set(row["timings"]) == {"reported", "published", "revoked", "first_401", "stable_401"}
     assert None not in row["timings"].values()
     assert old not in estate.azure.account(name).keys.values()
-    ((fields,),) = estate.rows("SELECT fields FROM audit WHERE event = 'order.revoke'")
+    ((fields,),) = estate.rows("SELECT fields FROM audit WHERE event = 'order.revoke' AND fields LIKE '%laptop stolen%'")
     assert "(operator token)" in fields
-    assert "laptop stolen" in fields
 
 
 def test_a_leaked_key_stays_here_and_only_its_fingerprint_is_sent(daemon: Daemon) -> None:
@@ -169,30 +168,29 @@ def test_a_stranger_is_not_let_in_and_learns_nothing(daemon: Daemon) -> None:
     assert daemon.mints(name) == 0
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"{",
-        b"[" * 60_000,
-        b"x" * 70_000,
-        {"names": ["a"]},
-        an_order(),
-        an_order(names=["a"], fingerprints=["a" * 26]),
-        an_order(fingerprints=["a" * 32]),
-        an_order(fingerprints=["A" * 26]),
-        an_order(names=["a"], slot="key3"),
-        an_order(fingerprints=["a" * 26], slot="key1"),
-        an_order(names=["a"], mode="kill"),
-        an_order(names=["a"], dry_run="yes"),
-        an_order(names=["a"], key="x"),
-        an_order(names=["a"] * 101),
-        an_order(names=[1]),
-        an_order(names={"a": 1}),
-    ],
-    ids=str,
-)
+NO_ORDERS = {
+    "nothing": b"",
+    "a list": b"[]",
+    "half of one": b"{",
+    "a deep one": b"[" * 60_000,
+    "a long one": b"x" * 70_000,
+    "no id": {"names": ["a"]},
+    "no selector": an_order(),
+    "two selectors": an_order(names=["a"], fingerprints=["a" * 26]),
+    "a fingerprint too long": an_order(fingerprints=["a" * 32]),
+    "a fingerprint in capitals": an_order(fingerprints=["A" * 26]),
+    "no such slot": an_order(names=["a"], slot="key3"),
+    "a slot of a fingerprint": an_order(fingerprints=["a" * 26], slot="key1"),
+    "no such mode": an_order(names=["a"], mode="kill"),
+    "a word for a flag": an_order(names=["a"], dry_run="yes"),
+    "a key in it": an_order(names=["a"], key="x"),
+    "too many names": an_order(names=["a"] * 101),
+    "a number for a name": an_order(names=[1]),
+    "a table for names": an_order(names={"a": 1}),
+}
+
+
+@pytest.mark.parametrize("body", NO_ORDERS.values(), ids=NO_ORDERS)
 def test_what_is_no_order_is_refused_without_a_trace(daemon: Daemon, body: Any) -> None:
     status, said = daemon.post(body)
     assert status in (400, 413), said
