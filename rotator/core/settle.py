@@ -93,9 +93,6 @@ NOT_APPLIED = "not done, as a look shows"
 NOT_KNOWN = "not known; the step repeats harmlessly"
 
 
-NOT_KNOWN = "not known; the step repeats harmlessly"
-
-
 def settle_intent(intent: Intent, facts: Facts, lag: timedelta) -> Settled | None:
     """An ambiguous answer, settled by looking. None while the fact that would tell cannot be seen.
 

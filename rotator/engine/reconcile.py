@@ -20,7 +20,6 @@ from rotator.core.credential import Credential, Reason
 from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected
 from rotator.core.incident import Incident, State
-from rotator.core.plan import RECHECK
 from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, LISTS_LAG, MOVES_WITHIN, Again, GiveUp, after
 from rotator.core.sealed import Sealed
 from rotator.core.settle import close
@@ -41,6 +40,7 @@ from rotator.core.step import (
     label,
     slot_of,
 )
+from rotator.core.waiting import RECHECK
 from rotator.engine.gate import decide
 from rotator.engine.looking import look_again
 from rotator.engine.observe import NOTHING, PATIENCE_IN_AN_EMERGENCY, Look, Told

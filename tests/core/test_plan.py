@@ -8,8 +8,10 @@ import pytest
 
 from rotator.core.credential import Credential, Reason, Slot
 from rotator.core.incident import Incident, State
-from rotator.core.plan import HEALS_PER_HOUR_MAX, KILL_LOOKS_MAX, KILL_TRIES_MAX, LOOK_AGAIN, LOOK_AGAIN_IN_AN_EMERGENCY, RECHECK, RULES
+from rotator.core.plan import RULES
 from rotator.core.policy import Mode, Unprovable, Window
+from rotator.core.rules.containment import KILL_LOOKS_MAX, KILL_TRIES_MAX
+from rotator.core.rules.secret import HEALS_PER_HOUR_MAX
 from rotator.core.snapshot import Adoption, HeldBack, Memory, Order, SecretView, Snapshot
 from rotator.core.step import (
     Adopt,
@@ -29,6 +31,7 @@ from rotator.core.step import (
     label,
     slot_of,
 )
+from rotator.core.waiting import LOOK_AGAIN, LOOK_AGAIN_IN_AN_EMERGENCY, RECHECK
 from tests.core.situations import (
     ACCOUNT,
     DAY,
@@ -76,23 +79,23 @@ BLIND = account(kind="CustomVision.Training", provable=False)
 
 def test_the_rules_stand_in_the_order_of_the_design() -> None:
     assert [rule.__name__ for rule in RULES] == [
-        "_contain",
-        "_adopt_before_a_cut",
-        "_revoke_at_any_price",
-        "_revoke_when_unused",
-        "_prove_dead_meanwhile",
-        "_local_auth_off",
-        "_heal",
-        "_adopt",
-        "_roll_back",
-        "_renew",
-        "_propagate",
-        "_supersede",
-        "_prove_dead",
-        "_retire",
-        "_overlap",
-        "_unfinished",
-        "_held",
+        "contain",
+        "adopt_before_a_cut",
+        "revoke_at_any_price",
+        "revoke_when_unused",
+        "prove_dead_meanwhile",
+        "local_auth_off",
+        "heal",
+        "adopt",
+        "roll_back",
+        "renew",
+        "propagate",
+        "supersede",
+        "prove_dead",
+        "retire",
+        "overlap",
+        "unfinished",
+        "held",
     ]
 
 
@@ -111,7 +114,7 @@ class Row:
 
 
 ROWS = [
-    # _contain
+    # contain
     Row(
         when="contain and the value is killed and not refused everywhere for longer than a kill takes to bite",
         seen=killed(memory=remember(known(A, replaced_at=NOW - 11 * SECOND, probes=5))),
@@ -154,7 +157,7 @@ ROWS = [
         reason=COMPROMISE,
         says="contain: kill it first",
     ),
-    # _adopt_before_a_cut
+    # adopt_before_a_cut
     Row(
         when="a cut of a secret that was never tagged",
         seen=at_rest(secret=vault(untagged("v1"), holds=A)),
@@ -212,7 +215,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="accepted",
     ),
-    # _revoke_at_any_price
+    # revoke_at_any_price
     Row(when="a cut of the active value", seen=at_rest(), cases=(case(A, CUT),), step="revoke", slot=KEY1, reason=COMPROMISE, says="cut"),
     Row(when="a cut of the standby value", seen=at_rest(), cases=(case(B, CUT),), step="revoke", slot=KEY2, reason=COMPROMISE, says="cut"),
     Row(
@@ -288,7 +291,7 @@ ROWS = [
         reason=COMPROMISE,
         says="local auth is off",
     ),
-    # _revoke_when_unused
+    # revoke_when_unused
     Row(
         when="a drain of the standby value",
         seen=at_rest(),
@@ -325,7 +328,7 @@ ROWS = [
         reason=COMPROMISE,
         says="nothing uses",
     ),
-    # _prove_dead_meanwhile
+    # prove_dead_meanwhile
     Row(
         when="the leaked value is replaced and the vault cannot be reached",
         seen=killed(secret=unseen("the secret")),
@@ -335,7 +338,7 @@ ROWS = [
         reason=COMPROMISE,
         says="has to refuse it",
     ),
-    # _heal
+    # heal
     Row(
         when="the secret is soft-deleted",
         seen=at_rest(secret=SecretView(current=None, deleted=True)),
@@ -438,7 +441,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="in no slot",
     ),
-    # _adopt
+    # adopt
     Row(
         when="a first, untagged version",
         seen=at_rest(secret=vault(untagged("v1"), holds=A)),
@@ -463,7 +466,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="does not say so",
     ),
-    # _renew
+    # renew
     Row(
         when="the cryptoperiod is over: what reads key2 directly is warned of",
         seen=due(),
@@ -584,7 +587,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="answered to the key in use",
     ),
-    # _propagate
+    # propagate
     Row(
         when="a dependent lags",
         seen=overlap(dependents=(dependent("batch", PROVEN), dependent("api", STALE, because="runs on v1"))),
@@ -610,7 +613,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="api lags",
     ),
-    # _supersede
+    # supersede
     Row(
         when="the overlap is over and every dependent has moved",
         seen=overlap(25 * HOUR, dependents=(dependent("api", PROVEN),)),
@@ -651,7 +654,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="overlap is over",
     ),
-    # _prove_dead
+    # prove_dead
     Row(
         when="a value was superseded by a mint and a version of ours still holds it",
         seen=overlap(25 * HOUR, slots={KEY1: C, KEY2: B}),
@@ -676,7 +679,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="is replaced",
     ),
-    # _retire
+    # retire
     Row(
         when="a dead value's version is still enabled",
         seen=overlap(25 * HOUR, slots={KEY1: C, KEY2: B}, memory=remember(known(A, dead_at=NOW - SECOND))),

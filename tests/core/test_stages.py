@@ -7,7 +7,7 @@ import pytest
 
 from rotator.core.credential import Credential, Dependent, Reason
 from rotator.core.incident import Incident
-from rotator.core.plan import DELIVERIES_AT_ONCE
+from rotator.core.rules.dependents import DELIVERIES_AT_ONCE
 from rotator.core.snapshot import Adoption, DependentView, Kept, Snapshot
 from rotator.core.step import Do, Propagate, Wait, label
 from tests.core.situations import (

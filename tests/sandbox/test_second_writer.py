@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rotator.core.plan import HEALS_PER_HOUR_MAX
+from rotator.core.rules.secret import HEALS_PER_HOUR_MAX
 from rotator.sandbox import SandboxThread
 from tests.sandbox.conftest import Estate, build_estate
 
