@@ -154,6 +154,11 @@ class Facts:
         held = [one for one in (self.memory.held_back.get(label(step)), handed) if one and self.now < one.until]
         return max(held, key=lambda one: (one.failed, one.until), default=None)
 
+    def failures(self, step: Step) -> int:
+        """How often in a row this very step failed in this run, also where it may be tried again: a look may take longer than that wait."""
+        tried = self.memory.held_back.get(label(step))
+        return tried.tries if tried and tried.failed else 0
+
     def _handed(self, step: Propagate) -> HeldBack | None:
         """What the ledger says of the last delivery, whoever did it."""
         kept = self.memory.adoptions.get(step.dependent)

@@ -1341,8 +1341,13 @@ def test_contain_tries_a_kill_again_before_the_switch_would_make_it_impossible()
 
 @pytest.mark.parametrize(
     "seen",
-    [_tried(KILL1, tries=KILL_TRIES_MAX), _tried(KILL1, hopeless=True), _tried(KILL1, lasts=HOUR)],
-    ids=["often enough", "a person has to act first", "throttled past the deadline"],
+    [
+        _tried(KILL1, tries=KILL_TRIES_MAX),
+        _tried(KILL1, tries=KILL_TRIES_MAX, lasts=-SECOND),
+        _tried(KILL1, hopeless=True),
+        _tried(KILL1, lasts=HOUR),
+    ],
+    ids=["often enough", "often enough, each look longer than the wait", "a person has to act first", "throttled past the deadline"],
 )
 def test_contain_does_not_wait_for_a_kill_that_will_not_come(seen: Snapshot) -> None:
     assert isinstance(_step(decide(seen, case(A, CONTAIN))), SwitchOffLocalAuth)
@@ -1361,6 +1366,21 @@ def test_of_two_values_to_contain_each_is_killed_and_a_kill_that_failed_holds_up
     assert _step(decide(_tried(KILL1), *both)) == KILL2
     half = at_rest(slots={KEY1: C, KEY2: B}, memory=remember(known(A, replaced_at=NOW - SECOND)))
     assert _step(decide(half, revoked(A, CONTAIN), case(B, CONTAIN))) == KILL2
+
+
+@pytest.mark.parametrize("mode", [CUT, CONTAIN])
+def test_a_kill_that_fails_again_and_again_holds_up_no_other_where_each_look_is_longer_than_the_wait(mode: Mode) -> None:
+    both = (case(A, mode), case(B, mode))
+    assert _step(decide(_tried(KILL1, lasts=-SECOND), *both)) == KILL2
+    assert _step(decide(_tried(KILL2, lasts=-SECOND), *both)) == KILL1
+
+
+@pytest.mark.parametrize("mode", [CUT, CONTAIN])
+def test_a_secret_that_cannot_be_tagged_holds_up_no_kill_where_each_look_is_longer_than_the_wait(mode: Mode) -> None:
+    untold = at_rest(secret=vault(untagged("v1"), holds=A))
+    first = _step(decide(untold, case(A, mode)))
+    assert isinstance(first, Adopt)
+    assert _step(decide(hold_back(untold, first, lasts=-SECOND), case(A, mode))) == KILL1
 
 
 def test_of_two_killed_values_each_is_probed_before_the_switch() -> None:

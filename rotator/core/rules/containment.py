@@ -46,9 +46,9 @@ def _kill_before_contain(facts: Facts) -> Decision | None:
             None if done or not _is_worth_a_look(needed.unseen, facts) else replace(wait_to_see(facts, needed.unseen), phase="containing")
         )
     steps = [step for step in (adopt, *kills) if isinstance(step, Do)]
-    now = next((step for step in steps if facts.held_back(step.step) is None), None)
-    if now is not None:
-        return now
+    ready = [one for one in steps if facts.held_back(one.step) is None and facts.failures(one.step) < KILL_TRIES_MAX]
+    if ready:
+        return min(ready, key=lambda one: facts.failures(one.step))
     tried = [(kill, held) for kill in kills if (held := facts.held_back(kill.step))]
     waits = [until_tried_again(kill, held, facts) for kill, held in tried if _is_worth_a_try(held, facts)]
     return min(waits, key=lambda wait: wait.until, default=None)

@@ -14,12 +14,13 @@ from rotator.core.step import Decision, Do, Revoke
 def revoke_at_any_price(facts: Facts) -> Decision | None:
     """A compromised value in a slot, and a cut is ordered or the deadline is over: needs the slot and nothing else.
 
-    One that was tried a moment ago holds up no other.
+    One that was tried a moment ago holds up no other, nor does one that fails again and again.
     """
     if facts.local_auth_is_off:
         return _revoke_unseen(facts)
     kills = ordered_kills(facts)
-    return next((kill for kill in kills if not facts.held_back(kill.step)), next(iter(kills), None))
+    ready = [kill for kill in kills if not facts.held_back(kill.step)]
+    return min(ready, key=lambda kill: facts.failures(kill.step)) if ready else next(iter(kills), None)
 
 
 def revoke_when_unused(facts: Facts) -> Decision | None:

@@ -39,12 +39,13 @@ def adopt(facts: Facts) -> Decision | None:
 
 
 def adopt_before_a_cut(facts: Facts) -> Decision | None:
-    """The first touch of a secret tags it even before a cut: after it, nothing else would say that the secret is ours."""
+    """The first touch of a secret tags it even before a cut: after it, nothing else would say that the secret is ours. It is tried once."""
     cut = any(case.waits_for_nobody(facts.now) for case in facts.compromised())
     try:
-        return adopt(facts) if cut and not facts.local_auth_is_off else None
+        first = adopt(facts) if cut and not facts.local_auth_is_off else None
     except Needed:
         return None  # what cannot be seen, or only as it was, does not hold up a cut
+    return None if isinstance(first, Do) and facts.failures(first.step) else first
 
 
 def cannot_heal(facts: Facts) -> bool:
