@@ -32,7 +32,7 @@ from rotator.core.rules.local_auth import OFF
 from rotator.engine.intake import intake
 from rotator.engine.observe import NOTHING
 from rotator.engine.ports import HeldBy
-from rotator.engine.reconcile import Stay
+from rotator.engine.stay import Stay
 from rotator.engine.urgency import urgent
 from rotator.ledger.fault import LedgerFault
 from rotator.telemetry import scrub

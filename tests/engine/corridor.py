@@ -14,7 +14,8 @@ from rotator.core.sealed import Sealed, fingerprint
 from rotator.core.waiting import RECHECK
 from rotator.engine.intake import intake
 from rotator.engine.ports import HeldBy, Verdict
-from rotator.engine.reconcile import Run, Stay, reconcile
+from rotator.engine.reconcile import Run, reconcile
+from rotator.engine.stay import Stay
 from tests.engine.world import START, Crash, Fate, MemoryWorld, Weather, credential_of
 
 EVER = 1_000_000

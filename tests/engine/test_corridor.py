@@ -16,7 +16,8 @@ from rotator.core.snapshot import Adoption
 from rotator.core.step import Quiet, Wait
 from rotator.engine.intake import Live, NotKnown, NotOurs, Replaced, recognise, recognise_all
 from rotator.engine.ports import HeldBy, Verdict
-from rotator.engine.reconcile import Stay, reconcile
+from rotator.engine.reconcile import reconcile
+from rotator.engine.stay import Stay
 from tests.engine.corridor import EVER, Corridor
 from tests.engine.world import START
 
@@ -207,6 +208,20 @@ async def test_the_deadline_passes_while_something_is_denied_and_the_key_is_revo
     assert leaked not in corridor.world.slots.values()
 
 
+async def test_a_leak_behind_a_firewall_gives_its_slot_to_others_and_goes_on_later() -> None:
+    """Forty of them would hold up the kill of the next."""
+    corridor = Corridor()
+    corridor.trouble.verdicts = dict.fromkeys(("https://account.example", "https://account.region.example"), Verdict.BARRED)
+    await corridor.leak(corridor.world.slots[KEY1], Mode.CUT)
+    run = await corridor.walk()
+    assert corridor.steps[0] == "revoke"
+    assert isinstance(run.decision, Wait)
+    assert corridor.seconds() < 2 * 60
+    corridor.trouble.verdicts = {}
+    await corridor.live(MINUTE)
+    assert "publish" in corridor.steps
+
+
 @pytest.mark.parametrize("call", ["vault.publish", "vault.look", "kind.deliver", "kind.adoption", "data_plane.probe"])
 async def test_the_deadline_passes_while_something_hangs_and_the_key_is_revoked_at_it(call: str) -> None:
     corridor = Corridor(apps=1, drain_deadline=2 * MINUTE)
@@ -359,6 +374,16 @@ async def test_contain_is_not_held_up_by_keys_that_cannot_be_listed() -> None:
     corridor.trouble.fails("issuer.keys", Conflict("409 ReadOnly lock"), times=EVER)
     await corridor.leak(corridor.world.slots[KEY1], Mode.CONTAIN)
     await corridor.live(10 * SECOND)
+    assert not corridor.world.local_auth
+
+
+async def test_contain_counts_the_tries_of_its_kill_to_the_end_however_slow_each_is() -> None:
+    corridor = Corridor()
+    corridor.world.oracle.obstructed(5 * MINUTE)
+    corridor.trouble.hangs("issuer.keys", 20.0, times=EVER)
+    corridor.trouble.fails("issuer.regenerate", Transient("500"), times=EVER)
+    await corridor.leak(corridor.world.slots[KEY1], Mode.CONTAIN)
+    await corridor.live(5 * MINUTE)
     assert not corridor.world.local_auth
 
 
