@@ -40,7 +40,7 @@ def may_stand_on_belief(decision: Decision, facts: Facts) -> bool:
         case Do():
             return False
         case Wait():
-            return decision.phase in _PATIENT and not decision.failed and not decision.refused
+            return decision.phase in _PATIENT and not decision.failed
         case Quiet():
             return decision.phase == "quiet" and not facts.is_emergency
 

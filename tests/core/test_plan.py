@@ -311,6 +311,25 @@ ROWS = [
         says="nothing uses",
     ),
     Row(
+        when="a drain of the standby value in a secret that was never tagged: only a cut is told of before",
+        seen=at_rest(secret=vault(untagged("v1"), holds=A)),
+        cases=(case(B),),
+        step="revoke",
+        slot=KEY2,
+        reason=COMPROMISE,
+        says="nothing uses",
+    ),
+    Row(
+        when="the ledger is lost in a drain, and somebody set the secret by hand between the two versions of ours",
+        seen=at_rest(
+            secret=vault(version("v1", A, 9 * DAY), untagged("v1b", DAY), version("v2", B, SECOND, reason=COMPROMISE)),
+        ),
+        step="revoke",
+        slot=KEY1,
+        reason=COMPROMISE,
+        says="nothing uses",
+    ),
+    Row(
         when="both slots are compromised: the one that nothing uses first",
         seen=at_rest(),
         cases=(case(A), case(B)),
@@ -818,6 +837,27 @@ WAITS = [
         failed=True,
     ),
     Waits(
+        when="a cut, and listKeys still shows the value that was killed a moment ago: it is killed once",
+        seen=at_rest(memory=remember(known(A, replaced_at=NOW - SECOND))),
+        cases=(case(A, CUT),),
+        phase="unseen",
+        until=LOOK_AGAIN_IN_AN_EMERGENCY,
+        says="still shows the value of key1",
+        tell=True,
+        failed=True,
+    ),
+    Waits(
+        when="the vault lists the version that was published a moment ago, and still gives out the one before",
+        seen=at_rest(
+            secret=replace(vault(version("v2", B, SECOND), version("v1", A)), versions=(version("v1", A), version("v2", B, SECOND))),
+            memory=remember(known(B, published_at=NOW - SECOND, version="v2")),
+        ),
+        phase="unseen",
+        until=LOOK_AGAIN,
+        says="does not show version v2 yet",
+        failed=True,
+    ),
+    Waits(
         when="a value that is no key of this account in a secret that was never ours",
         seen=at_rest(secret=vault(untagged("v9"), holds=FOREIGN)),
         phase="foreign",
@@ -1032,6 +1072,8 @@ def test_a_situation_is_waited_out(row: Waits) -> None:
     assert row.says in decision.because
     told = (decision.phase, decision.until - NOW, decision.tell, decision.refused, decision.failed, decision.hopeless)
     assert told == (row.phase, row.until, row.tell, row.refused, row.failed, row.hopeless)
+    assert decision.reason in (None, COMPROMISE if row.cases else SUPERSEDED)
+    assert "()" not in decision.because, "what nobody said is not put in brackets"
 
 
 # --- quiet ------------------------------------------------------------------------------------------------------------------
@@ -1123,6 +1165,7 @@ def test_an_overdue_value_waits_for_its_window() -> None:
     assert isinstance(decision, Quiet)
     assert decision.phase == "due"
     assert decision.until == NOW + 14 * HOUR
+    assert decision.because.startswith("overdue since")
     assert "the window opens 2026-03-03 02:00:00 UTC" in decision.because
 
 
@@ -1288,8 +1331,9 @@ def test_a_version_of_another_account_accuses_nobody() -> None:
     assert not isinstance(_step(decide(at_rest(secret=told))), Revoke)
 
 
-def test_a_dismissed_case_asks_for_nothing() -> None:
-    assert isinstance(decide(at_rest(memory=remember(FRESH_B)), case(A, CUT, state=State.DISMISSED)), Quiet)
+@pytest.mark.parametrize("state", [State.HELD, State.DISMISSED])
+def test_a_case_that_waits_for_a_person_or_was_dismissed_asks_for_nothing(state: State) -> None:
+    assert isinstance(decide(at_rest(memory=remember(FRESH_B)), case(A, CUT, state=state)), Quiet)
 
 
 def test_a_value_whose_case_is_closed_stays_compromised_for_ever() -> None:
@@ -1360,6 +1404,29 @@ def test_contain_looks_a_few_times_for_the_slots_before_it_switches_without_a_ki
     assert isinstance(_step(decide(often, case(A, CONTAIN))), SwitchOffLocalAuth)
 
 
+def test_contain_does_not_look_for_slots_that_will_not_be_seen_before_its_deadline() -> None:
+    throttled = at_rest(slots=unseen("the slots", "throttled", again=NOW + HOUR))
+    assert isinstance(_step(decide(throttled, case(A, CONTAIN))), SwitchOffLocalAuth)
+    shortly = at_rest(slots=unseen("the slots", "throttled", again=NOW + 5 * SECOND))
+    assert isinstance(decide(shortly, case(A, CONTAIN)), Wait)
+
+
+def test_of_two_kills_that_failed_the_sooner_one_is_waited_for_before_the_switch() -> None:
+    held = {
+        label(KILL1): HeldBack(until=NOW + 5 * SECOND, because="500", failed=True),
+        label(KILL2): HeldBack(until=NOW + SECOND, because="500", failed=True),
+    }
+    decision = decide(at_rest(memory=remember(held_back=held)), case(A, CONTAIN), case(B, CONTAIN))
+    assert isinstance(decision, Wait)
+    assert "revoke: 500; tried again 2026-03-02 12:00:01 UTC" in decision.because
+
+
+def test_a_probe_that_failed_a_moment_ago_does_not_hold_up_the_switch() -> None:
+    first = _step(decide(killed(), revoked(A, CONTAIN)))
+    assert isinstance(first, ProveDead)
+    assert isinstance(_step(decide(hold_back(killed(), first), revoked(A, CONTAIN))), SwitchOffLocalAuth)
+
+
 def test_of_two_values_to_contain_each_is_killed_and_a_kill_that_failed_holds_up_no_other() -> None:
     both = (case(A, CONTAIN), case(B, CONTAIN))
     assert _step(decide(at_rest(), *both)) == KILL1
@@ -1419,6 +1486,14 @@ def test_a_killed_value_is_asked_about_behind_the_switch_and_a_refusal_there_pro
     assert decision.tell
     assert "host: 403" in decision.because
     assert "rotator revoke chat" in decision.because
+
+
+@pytest.mark.parametrize("blind", [{"provable": False}, {"endpoints": ()}], ids=["no probe", "no endpoint"])
+def test_behind_the_switch_nobody_is_asked_where_nobody_can_be(blind: dict[str, Any]) -> None:
+    seen = replace(OFF, account=account(local_auth=False, **blind))
+    decision = decide(seen, revoked(A, CONTAIN, contained_at=NOW))
+    assert isinstance(decision, Wait)
+    assert "switch local auth on" in decision.because
 
 
 def test_a_value_that_is_leaked_and_replaced_is_proven_before_it_is_retired() -> None:

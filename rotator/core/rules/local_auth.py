@@ -49,7 +49,7 @@ def _ask_behind_the_switch(cases: Sequence[Incident], facts: Facts) -> Decision:
         memory = facts.memory.of(each.fingerprint)
         due = not memory.probe_again_at or facts.now >= memory.probe_again_at
         step = ProveDead(fingerprint=each.fingerprint, slot=memory.slot or each.slot, version=version_that_holds(each.fingerprint, facts))
-        if facts.account.provable and not (memory.lost or memory.dead_at) and due and not facts.held_back(step):
+        if not facts.account.cannot_be_asked and not (memory.lost or memory.dead_at) and due and not facts.held_back(step):
             because = "local auth is off; the data plane is asked what it answers to the leaked value now"
             return Do(step=step, reason=each.reason, because=because, phase="proving_dead")
     seen = facts.memory.of(case.fingerprint).seen

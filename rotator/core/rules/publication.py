@@ -33,7 +33,8 @@ def to_prove(facts: Facts, slot: Slot, reason: Reason, because: str) -> Decision
     if not facts.can_prove:
         return unprovable(facts)
     if memory.probe_again_at and facts.now < memory.probe_again_at:
-        told = f"{slot} is not accepted by the data plane yet ({memory.seen}); asked again"
+        seen = f" ({memory.seen})" if memory.seen else ""
+        told = f"{slot} is not accepted by the data plane yet{seen}; asked again"
         return Wait(
             until=memory.probe_again_at,
             because=told,
