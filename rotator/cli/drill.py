@@ -192,7 +192,7 @@ async def _followed(house: "House", credential: "Credential", value: "Sealed", u
 async def _act(house: "House", credential: "Credential", value: "Sealed", until: datetime) -> None:
     from rotator.cli.rotate import claim, walk
     from rotator.engine.ports import HeldBy
-    from rotator.engine.reconcile import Stay
+    from rotator.engine.stay import Stay
 
     lease = await claim(house, credential.name, until - house.world.clock.now())
     if isinstance(lease, HeldBy):

@@ -27,12 +27,12 @@ from rotator.core.faults import Fault, LeaseLost
 from rotator.core.forecast import Forecast, runbook
 from rotator.core.incident import Alert, Incident, State, escalate, open_incident
 from rotator.core.keyshape import is_keylike
-from rotator.core.plan import OFF
 from rotator.core.policy import Mode
+from rotator.core.rules.local_auth import OFF
 from rotator.engine.intake import intake
 from rotator.engine.observe import NOTHING
 from rotator.engine.ports import HeldBy
-from rotator.engine.reconcile import Stay
+from rotator.engine.stay import Stay
 from rotator.engine.urgency import urgent
 from rotator.ledger.fault import LedgerFault
 from rotator.telemetry import scrub

@@ -17,7 +17,7 @@ from rotator.cli.show import Progress, print_json
 from rotator.core.facts import Needed
 from rotator.core.faults import LeaseLost
 from rotator.core.forecast import Forecast, runbook
-from rotator.core.rollback import rollback_of
+from rotator.core.rules.rollback import rollback_of
 from rotator.core.snapshot import Rollback
 from rotator.engine.ports import HeldBy
 from rotator.wiring import House

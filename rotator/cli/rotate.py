@@ -20,7 +20,8 @@ from rotator.core.wave import result_of
 from rotator.engine.gate import tell_wave
 from rotator.engine.observe import NOTHING, Told
 from rotator.engine.ports import HeldBy, Lease
-from rotator.engine.reconcile import Run, Stay, reconcile
+from rotator.engine.reconcile import Run, reconcile
+from rotator.engine.stay import Stay
 from rotator.telemetry import story
 from rotator.wiring import House
 

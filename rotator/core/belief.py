@@ -36,13 +36,13 @@ def may_stand_on_belief(decision: Decision, facts: Facts) -> bool:
         case Do(step=Publish(heals=heals)):
             return not heals or _we_replaced_the_current_value(facts)
         case Do(step=Revoke() as revoke):
-            return any(case.fingerprint == revoke.fingerprint and (case.cuts or facts.now >= case.deadline) for case in facts.compromised())
+            return any(case.fingerprint == revoke.fingerprint and case.waits_for_nobody(facts.now) for case in facts.compromised())
         case Do():
             return False
         case Wait():
-            return decision.phase in _PATIENT and not decision.failed and not decision.refused
+            return decision.phase in _PATIENT and not decision.failed
         case Quiet():
-            return decision.phase == "quiet" and not any(case.is_open for case in facts.incidents)
+            return decision.phase == "quiet" and not facts.is_emergency
 
 
 def _we_replaced_the_current_value(facts: Facts) -> bool:

@@ -66,7 +66,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependent:
-    """Something that runs on the value: what kind it is, the settings of that kind, and when its turn is (`core/stages.py`)."""
+    """Something that runs on the value: what kind it is, the settings of that kind, and when its turn is (`core/rules/stages.py`)."""
 
     name: str
     kind: str

@@ -6,10 +6,11 @@ or our memory says that it was published, else standby.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
-from rotator.core.credential import Credential, Reason, Role, Slot, Version, account_tag
+from rotator.core.compromise import Compromise, compromises
+from rotator.core.credential import Credential, Role, Slot, Version, account_tag
 from rotator.core.incident import Incident
 from rotator.core.policy import Unprovable
 from rotator.core.retry import handed_again
@@ -26,15 +27,10 @@ from rotator.core.snapshot import (
     Snapshot,
     Unseen,
 )
+from rotator.core.stale import stale_secret, stale_slots
 from rotator.core.step import Propagate, Step, label
 
 T = TypeVar("T")
-
-STALE_LOOK_BELIEVED_AFTER = timedelta(minutes=10)
-"""How long a look that denies what we were told we did (a replaced value listed, a published version not) is held to be stale."""
-STRANGER_BELIEVED_AFTER = timedelta(minutes=2)
-"""The same where a slot that we minted into shows a value that nobody remembers: an earlier mint of ours whose answer was lost, from a list
-that lags; or what a person made right after us, who is found within this time."""
 
 
 class Needed(Exception):
@@ -43,17 +39,6 @@ class Needed(Exception):
     def __init__(self, unseen: Unseen) -> None:
         super().__init__(unseen.because)
         self.unseen = unseen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compromise:
-    """A value that must die: by an incident, or because the vault's current version says why it superseded the one before."""
-
-    fingerprint: Fingerprint
-    deadline: datetime
-    reason: Reason
-    cuts: bool = False
-    incident: Incident | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,55 +65,15 @@ class Facts:
 
     @property
     def slots(self) -> Mapping[Slot, Fingerprint]:
-        """The live values. A list that shows a value we saw replaced a moment ago, or not the one we just minted, is stale: Unseen."""
+        """The live values. A list that denies what we were told we did is stale, and so Unseen."""
         slots = _seen(self.snapshot.slots)
-        for slot, value in slots.items():
-            replaced = self.memory.of(value).replaced_at
-            if replaced and self.now < replaced + STALE_LOOK_BELIEVED_AFTER:
-                raise Needed(
-                    Unseen(what="slots", because=f"listKeys still shows the value of {slot} that was replaced at {replaced:%H:%M:%S}")
-                )
-            minted = self._minted_lately(slot, value)
-            if minted:
-                raise Needed(Unseen(what="slots", because=f"listKeys does not show yet what {slot} was given at {minted:%H:%M:%S}"))
-        return slots
-
-    def _minted_lately(self, slot: Slot, listed: Fingerprint) -> datetime | None:
-        """When we last minted into `slot`, if that was a moment ago and `listed` is another value, not known to have come after it."""
-        ours = [(key.minted_at, key.fingerprint) for key in self.memory.keys.values() if key.slot is slot and key.minted_at]
-        at, last = max(ours, default=(None, None))
-        if at is None or last is None or last == listed or self.memory.of(last).replaced_at:
-            return None
-        later = self.memory.of(listed).minted_at
-        if self._is_anothers_mint(at, listed):
-            return None
-        return at if self.now < at + STRANGER_BELIEVED_AFTER and (later is None or later < at) else None
-
-    def _is_anothers_mint(self, at: datetime, value: Fingerprint) -> bool:
-        """Made right after ours by a second writer, which the vault tells: it published this value, or any, after we minted ours."""
-        secret, second = self.snapshot.secret, self.memory.second_writer
-        since = at.replace(microsecond=0)  # the vault's times are whole seconds
-        if second is not None and second.created >= since:
-            return True
-        versions = secret.versions if isinstance(secret, SecretView) else ()
-        return any(one.fingerprint == value and one.created >= since and one.is_of(self.credential.account) for one in versions)
+        return _seen(stale_slots(slots, self.snapshot, self.credential, self.now) or slots)
 
     @property
     def secret(self) -> SecretView:
-        """The vault's secret. A view without a version that we published lately, or from before it, is stale, and so Unseen.
-
-        All of them are asked for, not the last alone: two versions of one second have no order.
-        """
+        """The vault's secret. A view without a version that we published lately, or from before it, is stale, and so Unseen."""
         secret = _seen(self.snapshot.secret)
-        lately = [key for key in self.memory.keys.values() if key.version and self.now < _published_at(key) + STALE_LOOK_BELIEVED_AFTER]
-        if secret.deleted or not lately:
-            return secret
-        last = max(lately, key=_published_at)
-        older = secret.current is None or (secret.current.version != last.version and secret.current.created < _published_at(last))
-        missing = last if older else next((key for key in lately if secret.version(key.version or "") is None), None)
-        if missing is not None:
-            raise Needed(Unseen(what="the secret", because=f"the vault does not show version {missing.version} yet, which we published"))
-        return secret
+        return _seen(stale_secret(secret, self.memory, self.now) or secret)
 
     @property
     def sees_secret(self) -> bool:
@@ -192,32 +137,13 @@ class Facts:
         known = self.current is not None and self.current.fingerprint in self.memory.keys
         return known or bool(self.versions_of_ours())
 
-    def compromised(self) -> Iterator[Compromise]:
-        """Every value that must die, cases first. The second source needs no ledger: the vault says why a value was superseded."""
-        for incident in self.incidents:
-            if incident.is_acted_on:
-                yield Compromise(
-                    fingerprint=incident.fingerprint,
-                    deadline=incident.deadline,
-                    reason=incident.reason,
-                    cuts=incident.cuts,
-                    incident=incident,
-                )
-        yield from self._said_by_the_vault()
+    @property
+    def is_emergency(self) -> bool:
+        return any(case.is_open for case in self.incidents)
 
-    def _said_by_the_vault(self) -> Iterator[Compromise]:
-        secret, slots = self.snapshot.secret, self.snapshot.slots
-        if isinstance(secret, Unseen) or isinstance(slots, Unseen) or secret.current is None or secret.current_version is None:
-            return
-        current = secret.current_version
-        if current.reason not in (Reason.KEY_COMPROMISE, Reason.SUSPECTED_COMPROMISE) or not current.is_of(self.credential.account):
-            return
-        deadline = current.created + self.credential.policy.drain_deadline
-        older = [one for one in secret.versions if one.created <= current.created and one.fingerprint not in (None, current.fingerprint)]
-        last = max((one.created for one in older), default=current.created)
-        for version in older:
-            if version.created == last and version.fingerprint in slots.values() and version.fingerprint is not None:
-                yield Compromise(fingerprint=version.fingerprint, deadline=deadline, reason=Reason(current.reason))
+    def compromised(self) -> Iterator[Compromise]:
+        """Every value that must die, cases first."""
+        return compromises(self.snapshot, self.credential, self.incidents)
 
     def is_compromised(self, value: Fingerprint) -> bool:
         return any(case.fingerprint == value for case in self.compromised())
@@ -228,12 +154,17 @@ class Facts:
         held = [one for one in (self.memory.held_back.get(label(step)), handed) if one and self.now < one.until]
         return max(held, key=lambda one: (one.failed, one.until), default=None)
 
+    def failures(self, step: Step) -> int:
+        """How often in a row this very step failed in this run, also where it may be tried again: a look may take longer than that wait."""
+        tried = self.memory.held_back.get(label(step))
+        return tried.tries if tried and tried.failed else 0
+
     def _handed(self, step: Propagate) -> HeldBack | None:
         """What the ledger says of the last delivery, whoever did it."""
         kept = self.memory.adoptions.get(step.dependent)
         if kept is None or kept.version != step.version or kept.delivered_at is None:
             return None
-        until = handed_again(kept.since, kept.delivered_at, emergency=any(case.is_open for case in self.incidents))
+        until = handed_again(kept.since, kept.delivered_at, emergency=self.is_emergency)
         return HeldBack(until=until, because="delivered", failed=False)
 
     def laggards(self) -> list[DependentView]:
@@ -242,14 +173,16 @@ class Facts:
 
     def moved(self) -> bool:
         """Whether a scheduled revocation may go on: every dependent Proven; Claimed counts once grace is over."""
-        current = self.current
-        grace_over = current is not None and self.now >= self.grace_ends()
-        enough = {Adoption.PROVEN, Adoption.CLAIMED} if grace_over else {Adoption.PROVEN}
+        enough = {Adoption.PROVEN, Adoption.CLAIMED} if self.grace_is_over else {Adoption.PROVEN}
         return all(view.adoption in enough for view in self.snapshot.dependents)
 
     def grace_ends(self) -> datetime:
         """Until when dependents may lag before somebody is told, and before Claimed counts as moved."""
         return (self.current.created if self.current else self.now) + self.credential.policy.grace
+
+    @property
+    def grace_is_over(self) -> bool:
+        return self.current is not None and self.now >= self.grace_ends()
 
     def overlap_ends(self) -> datetime:
         created = self.current.created if self.current else self.now
@@ -274,7 +207,3 @@ def _seen(fact: T | Unseen) -> T:
     if isinstance(fact, Unseen):
         raise Needed(fact)
     return fact
-
-
-def _published_at(key: KeyMemory) -> datetime:
-    return key.published_at or datetime.min.replace(tzinfo=UTC)

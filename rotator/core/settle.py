@@ -93,9 +93,6 @@ NOT_APPLIED = "not done, as a look shows"
 NOT_KNOWN = "not known; the step repeats harmlessly"
 
 
-NOT_KNOWN = "not known; the step repeats harmlessly"
-
-
 def settle_intent(intent: Intent, facts: Facts, lag: timedelta) -> Settled | None:
     """An ambiguous answer, settled by looking. None while the fact that would tell cannot be seen.
 
@@ -137,7 +134,7 @@ def _regenerated(intent: Intent, slot: Slot, old: Fingerprint, facts: Facts, lag
 
 def _was_there(key: KeyMemory, before: datetime) -> bool:
     """Whether this value was minted, probed, proven, given out or replaced by then. Nothing is probed while an answer is not settled."""
-    times = (key.minted_at, key.proven_at, key.published_at, key.replaced_at, key.dead_at)
+    times = (key.minted_at, key.proven_at, key.published_at, key.replaced_at)
     return key.probes > 0 or any(at is not None and at < before for at in times)
 
 

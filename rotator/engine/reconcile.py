@@ -12,19 +12,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from rotator.core.belief import may_stand_on_belief
 from rotator.core.credential import Credential, Reason
 from rotator.core.facts import Facts
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected
-from rotator.core.incident import Incident, State
-from rotator.core.plan import RECHECK
-from rotator.core.retry import EMERGENCY_WAIT, LATE_EFFECT, LISTS_LAG, MOVES_WITHIN, Again, GiveUp, after
+from rotator.core.incident import Incident
+from rotator.core.retry import MOVES_WITHIN, Again, GiveUp, after
 from rotator.core.sealed import Sealed
 from rotator.core.settle import close
-from rotator.core.snapshot import AccountView, Adoption, HeldBack
+from rotator.core.snapshot import AccountView, HeldBack
 from rotator.core.step import (
     Adopt,
     Decision,
@@ -41,11 +39,13 @@ from rotator.core.step import (
     label,
     slot_of,
 )
+from rotator.core.waiting import RECHECK
 from rotator.engine.gate import decide
 from rotator.engine.looking import look_again
 from rotator.engine.observe import NOTHING, PATIENCE_IN_AN_EMERGENCY, Look, Told
 from rotator.engine.perform import Bench, Outcome, perform
 from rotator.engine.ports import Lease, World
+from rotator.engine.stay import Stay, ends, leaves, next_look
 from rotator.engine.urgency import LISTENS_EVERY, Urgent, kills_due, unless_urgent, urgent
 from rotator.engine.walk import Done, Moment, Walk
 
@@ -53,21 +53,7 @@ LOOKS_MAX = 10_000
 SHORTEST_WAIT = timedelta(milliseconds=50)
 SETTLES_WITHIN = timedelta(seconds=1)
 """A step that succeeded is not repeated within this time, even if a look does not show its effect yet."""
-FIRST_BLIND_WAIT = timedelta(seconds=0.5)
-BLIND_LOOKS_MAX = 8
-"""How many looks in a row may see nothing before a run gives up (about two minutes), and how many if a person has to act first."""
-HOPELESS_LOOKS_MAX = 2
 LONGEST_STEP = timedelta(minutes=5)
-LAGGARDS_ARE_GIVEN = timedelta(seconds=30)
-"""How long a run that does not stay for dependents stays for them all the same: most move within this."""
-
-
-class Stay(StrEnum):
-    """What a run waits for. Everything; everything but dependents that cannot be seen; or that every leaked value is proven dead."""
-
-    THROUGH = "through"
-    SEEN = "seen"
-    DEAD = "dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +117,10 @@ async def reconcile(
             break
         if isinstance(decision, Do):
             await _do(decision, look, incidents, walk)
-        elif not walk.heard and (_leaves(decision, look, incidents, stay, walk) or _stops(decision, incidents, walk)):
+        elif not walk.heard and (leaves(decision, look, incidents, stay, walk) or ends(decision, incidents, walk)):
             break
         else:
-            await _sleep_until(world.clock.now() if walk.heard else _next_look(decision, walk), walk)
+            await _sleep_until(world.clock.now() if walk.heard else next_look(decision, walk), walk)
     cases = await _finish(decision, look, incidents, walk)
     return Run(
         credential=credential,
@@ -149,53 +135,6 @@ async def reconcile(
 def _aside(decision: Decision) -> dict[str, Any]:
     """What an onlooker may want to know of a decision: its phase, and whether a person should be told."""
     return {"phase": decision.phase, **({"tell": True} if isinstance(decision, Wait) and decision.tell else {})}
-
-
-def _leaves(decision: Wait | Quiet, look: Look, incidents: Sequence[Incident], stay: Stay, walk: Walk) -> bool:
-    """Whether nothing but dependents is waited for, by a run that does not stay for them."""
-    if not isinstance(decision, Wait) or not decision.for_dependents or any(case.presses for case in incidents):
-        walk.lingers_since = None
-        return False
-    now = walk.world.clock.now()
-    walk.lingers_since = walk.lingers_since or now
-    match stay:
-        case Stay.THROUGH:
-            return False
-        case Stay.SEEN:
-            return any(view.adoption is Adoption.UNSEEN for view in look.snapshot.dependents)
-        case Stay.DEAD:
-            return now >= walk.lingers_since + LAGGARDS_ARE_GIVEN
-
-
-def _stops(decision: Wait | Quiet, incidents: Sequence[Incident], walk: Walk) -> bool:
-    """Whether the run ends here: quiet, longer than asked, refused, or nothing to be seen; never before a deadline that is in reach."""
-    now, until = walk.world.clock.now(), walk.until
-    if isinstance(decision, Quiet):
-        return True
-    if until and any(case.state is State.OPEN and now < case.deadline <= until for case in incidents):
-        return False
-    if decision.refused:
-        return True
-    if until is None:
-        return not _is_a_moment(decision, walk)
-    if decision.until > until:
-        return True
-    walk.blind_looks = walk.blind_looks + 1 if decision.phase == "unseen" else 0
-    if walk.blind_looks < (HOPELESS_LOOKS_MAX if decision.hopeless else BLIND_LOOKS_MAX):
-        return False
-    return decision.hopeless or not any(case.state is State.OPEN for case in incidents)
-
-
-def _is_a_moment(wait: Wait, walk: Walk) -> bool:
-    """What failed just now is tried again in this run: the next one would not know how often it did, and a lost answer settles by then."""
-    longest = {"unseen": LATE_EFFECT, "settling": LISTS_LAG}.get(wait.phase, EMERGENCY_WAIT)
-    return wait.failed and wait.until - walk.world.clock.now() <= longest
-
-
-def _next_look(decision: Wait | Quiet, walk: Walk) -> datetime:
-    """What cannot be seen is looked at again soon, then ever less often."""
-    soon = walk.world.clock.now() + FIRST_BLIND_WAIT * 2 ** min(walk.blind_looks, 8)
-    return min(decision.until, soon) if walk.blind_looks else decision.until
 
 
 async def _do(do: Do, look: Look, incidents: Sequence[Incident], walk: Walk) -> None:

@@ -72,6 +72,7 @@ class Walk:
     closing: bool = False
     until: datetime | None = None
     lingers_since: datetime | None = None
+    retries_since: Moment | None = None
 
     @property
     def hurried(self) -> bool:

@@ -75,6 +75,15 @@ def test_whoever_forges_an_event_and_its_hash_is_found_at_the_next_one() -> None
     assert "event 4 " in verify(events).broken
 
 
+def test_whoever_forges_an_event_and_makes_the_next_one_point_to_it_is_found_there() -> None:
+    """The hash of an event covers the hash before it: without that, one forged link would mend the chain."""
+    events = chain()
+    one = events[2]
+    events[2] = seal_event(seq=3, at=one.at, event="forged", credential=one.credential, fields=one.fields, previous=one.previous)
+    events[3] = replace(events[3], previous=events[2].hash)
+    assert "event 4 " in verify(events).broken
+
+
 @pytest.mark.parametrize("place", range(5))
 def test_whoever_drops_an_event_is_found(place: int) -> None:
     events = chain()

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from rotator.core.credential import Reason
-from rotator.core.incident import TRANSITIONS, UNFINISHED, Alert, ForbiddenTransition, State, escalate, move, open_incident
+from rotator.core.incident import TRANSITIONS, UNFINISHED, Alert, ForbiddenTransition, State, escalate, move, open_incident, reported_again
 from rotator.core.policy import Mode
 from tests.core.situations import ACCOUNT, KEY1, NOW, A, case, credential
 
@@ -103,3 +103,29 @@ def test_what_the_operator_says_goes_before_what_the_settings_say() -> None:
     of = credential(on_compromise=Mode.CUT)
     assert open_incident("inc-1", of, alert, slot=None).mode is Mode.CUT
     assert open_incident("inc-1", of, alert, slot=None, mode=Mode.CONTAIN).mode is Mode.CONTAIN
+
+
+@pytest.mark.parametrize("state", [State.REVOKED, State.UNPROVEN, State.CLOSED, State.DISMISSED])
+def test_a_case_that_is_opened_again_is_counted_from_the_word_that_opens_it(state: State) -> None:
+    again = case(A, source="operator:ann", note="seen in a log", reported_at=LATER, deadline=LATER + timedelta(minutes=2))
+    opened = reported_again(case(A, state=state), again)
+    if state is State.REVOKED:  # not done yet: it goes on as it is
+        assert opened == case(A, state=state)
+    else:
+        assert opened.state is State.OPEN
+        assert (opened.reported_at, opened.deadline) == (LATER, LATER + timedelta(minutes=2))
+        assert (opened.source, opened.note) == ("operator:ann", "seen in a log")
+
+
+def test_a_suspicion_becomes_a_proof_by_a_proof_and_not_by_another_suspicion() -> None:
+    suspected = case(A, reason=Reason.SUSPECTED_COMPROMISE)
+    assert reported_again(suspected, suspected).reason is Reason.SUSPECTED_COMPROMISE
+    assert reported_again(suspected, case(A)).reason is Reason.KEY_COMPROMISE
+    dismissed = case(A, reason=Reason.SUSPECTED_COMPROMISE, state=State.DISMISSED, source="defender")
+    assert reported_again(dismissed, case(A, reason=Reason.SUSPECTED_COMPROMISE, source="defender")) == dismissed
+    assert reported_again(dismissed, case(A, source="github")).state is State.OPEN
+
+
+def test_another_word_brings_the_slot_that_was_not_known() -> None:
+    assert reported_again(case(A), case(A, slot=KEY1)).slot is KEY1
+    assert reported_again(case(A, slot=KEY1), case(A, slot=None)).slot is KEY1

@@ -8,8 +8,10 @@ import pytest
 
 from rotator.core.credential import Credential, Reason, Slot
 from rotator.core.incident import Incident, State
-from rotator.core.plan import HEALS_PER_HOUR_MAX, KILL_LOOKS_MAX, KILL_TRIES_MAX, LOOK_AGAIN, LOOK_AGAIN_IN_AN_EMERGENCY, RECHECK, RULES
+from rotator.core.plan import RULES
 from rotator.core.policy import Mode, Unprovable, Window
+from rotator.core.rules.containment import KILL_LOOKS_MAX, KILL_TRIES_MAX
+from rotator.core.rules.secret import HEALS_PER_HOUR_MAX
 from rotator.core.snapshot import Adoption, HeldBack, Memory, Order, SecretView, Snapshot
 from rotator.core.step import (
     Adopt,
@@ -29,6 +31,7 @@ from rotator.core.step import (
     label,
     slot_of,
 )
+from rotator.core.waiting import LOOK_AGAIN, LOOK_AGAIN_IN_AN_EMERGENCY, RECHECK
 from tests.core.situations import (
     ACCOUNT,
     DAY,
@@ -76,23 +79,23 @@ BLIND = account(kind="CustomVision.Training", provable=False)
 
 def test_the_rules_stand_in_the_order_of_the_design() -> None:
     assert [rule.__name__ for rule in RULES] == [
-        "_contain",
-        "_adopt_before_a_cut",
-        "_revoke_at_any_price",
-        "_revoke_when_unused",
-        "_prove_dead_meanwhile",
-        "_local_auth_off",
-        "_heal",
-        "_adopt",
-        "_roll_back",
-        "_renew",
-        "_propagate",
-        "_supersede",
-        "_prove_dead",
-        "_retire",
-        "_overlap",
-        "_unfinished",
-        "_held",
+        "contain",
+        "adopt_before_a_cut",
+        "revoke_at_any_price",
+        "revoke_when_unused",
+        "prove_dead_meanwhile",
+        "local_auth_off",
+        "heal",
+        "adopt",
+        "roll_back",
+        "renew",
+        "propagate",
+        "supersede",
+        "prove_dead",
+        "retire",
+        "overlap",
+        "unfinished",
+        "held",
     ]
 
 
@@ -111,7 +114,7 @@ class Row:
 
 
 ROWS = [
-    # _contain
+    # contain
     Row(
         when="contain and the value is killed and not refused everywhere for longer than a kill takes to bite",
         seen=killed(memory=remember(known(A, replaced_at=NOW - 11 * SECOND, probes=5))),
@@ -154,7 +157,7 @@ ROWS = [
         reason=COMPROMISE,
         says="contain: kill it first",
     ),
-    # _adopt_before_a_cut
+    # adopt_before_a_cut
     Row(
         when="a cut of a secret that was never tagged",
         seen=at_rest(secret=vault(untagged("v1"), holds=A)),
@@ -212,7 +215,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="accepted",
     ),
-    # _revoke_at_any_price
+    # revoke_at_any_price
     Row(when="a cut of the active value", seen=at_rest(), cases=(case(A, CUT),), step="revoke", slot=KEY1, reason=COMPROMISE, says="cut"),
     Row(when="a cut of the standby value", seen=at_rest(), cases=(case(B, CUT),), step="revoke", slot=KEY2, reason=COMPROMISE, says="cut"),
     Row(
@@ -288,7 +291,7 @@ ROWS = [
         reason=COMPROMISE,
         says="local auth is off",
     ),
-    # _revoke_when_unused
+    # revoke_when_unused
     Row(
         when="a drain of the standby value",
         seen=at_rest(),
@@ -302,6 +305,25 @@ ROWS = [
         when="a drain of the retired value and everyone has moved",
         seen=overlap(dependents=(dependent("api", PROVEN), dependent("batch", CLAIMED))),
         cases=(case(A),),
+        step="revoke",
+        slot=KEY1,
+        reason=COMPROMISE,
+        says="nothing uses",
+    ),
+    Row(
+        when="a drain of the standby value in a secret that was never tagged: only a cut is told of before",
+        seen=at_rest(secret=vault(untagged("v1"), holds=A)),
+        cases=(case(B),),
+        step="revoke",
+        slot=KEY2,
+        reason=COMPROMISE,
+        says="nothing uses",
+    ),
+    Row(
+        when="the ledger is lost in a drain, and somebody set the secret by hand between the two versions of ours",
+        seen=at_rest(
+            secret=vault(version("v1", A, 9 * DAY), untagged("v1b", DAY), version("v2", B, SECOND, reason=COMPROMISE)),
+        ),
         step="revoke",
         slot=KEY1,
         reason=COMPROMISE,
@@ -325,7 +347,7 @@ ROWS = [
         reason=COMPROMISE,
         says="nothing uses",
     ),
-    # _prove_dead_meanwhile
+    # prove_dead_meanwhile
     Row(
         when="the leaked value is replaced and the vault cannot be reached",
         seen=killed(secret=unseen("the secret")),
@@ -335,7 +357,7 @@ ROWS = [
         reason=COMPROMISE,
         says="has to refuse it",
     ),
-    # _heal
+    # heal
     Row(
         when="the secret is soft-deleted",
         seen=at_rest(secret=SecretView(current=None, deleted=True)),
@@ -438,7 +460,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="in no slot",
     ),
-    # _adopt
+    # adopt
     Row(
         when="a first, untagged version",
         seen=at_rest(secret=vault(untagged("v1"), holds=A)),
@@ -463,7 +485,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="does not say so",
     ),
-    # _renew
+    # renew
     Row(
         when="the cryptoperiod is over: what reads key2 directly is warned of",
         seen=due(),
@@ -584,7 +606,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="answered to the key in use",
     ),
-    # _propagate
+    # propagate
     Row(
         when="a dependent lags",
         seen=overlap(dependents=(dependent("batch", PROVEN), dependent("api", STALE, because="runs on v1"))),
@@ -610,7 +632,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="api lags",
     ),
-    # _supersede
+    # supersede
     Row(
         when="the overlap is over and every dependent has moved",
         seen=overlap(25 * HOUR, dependents=(dependent("api", PROVEN),)),
@@ -651,7 +673,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="overlap is over",
     ),
-    # _prove_dead
+    # prove_dead
     Row(
         when="a value was superseded by a mint and a version of ours still holds it",
         seen=overlap(25 * HOUR, slots={KEY1: C, KEY2: B}),
@@ -676,7 +698,7 @@ ROWS = [
         reason=SUPERSEDED,
         says="is replaced",
     ),
-    # _retire
+    # retire
     Row(
         when="a dead value's version is still enabled",
         seen=overlap(25 * HOUR, slots={KEY1: C, KEY2: B}, memory=remember(known(A, dead_at=NOW - SECOND))),
@@ -809,6 +831,27 @@ WAITS = [
     Waits(
         when="the vault does not show the version that was published a moment ago",
         seen=at_rest(memory=remember(known(B, published_at=NOW - SECOND, version="v2"))),
+        phase="unseen",
+        until=LOOK_AGAIN,
+        says="does not show version v2 yet",
+        failed=True,
+    ),
+    Waits(
+        when="a cut, and listKeys still shows the value that was killed a moment ago: it is killed once",
+        seen=at_rest(memory=remember(known(A, replaced_at=NOW - SECOND))),
+        cases=(case(A, CUT),),
+        phase="unseen",
+        until=LOOK_AGAIN_IN_AN_EMERGENCY,
+        says="still shows the value of key1",
+        tell=True,
+        failed=True,
+    ),
+    Waits(
+        when="the vault lists the version that was published a moment ago, and still gives out the one before",
+        seen=at_rest(
+            secret=replace(vault(version("v2", B, SECOND), version("v1", A)), versions=(version("v1", A), version("v2", B, SECOND))),
+            memory=remember(known(B, published_at=NOW - SECOND, version="v2")),
+        ),
         phase="unseen",
         until=LOOK_AGAIN,
         says="does not show version v2 yet",
@@ -1029,6 +1072,8 @@ def test_a_situation_is_waited_out(row: Waits) -> None:
     assert row.says in decision.because
     told = (decision.phase, decision.until - NOW, decision.tell, decision.refused, decision.failed, decision.hopeless)
     assert told == (row.phase, row.until, row.tell, row.refused, row.failed, row.hopeless)
+    assert decision.reason in (None, COMPROMISE if row.cases else SUPERSEDED)
+    assert "()" not in decision.because, "what nobody said is not put in brackets"
 
 
 # --- quiet ------------------------------------------------------------------------------------------------------------------
@@ -1120,6 +1165,7 @@ def test_an_overdue_value_waits_for_its_window() -> None:
     assert isinstance(decision, Quiet)
     assert decision.phase == "due"
     assert decision.until == NOW + 14 * HOUR
+    assert decision.because.startswith("overdue since")
     assert "the window opens 2026-03-03 02:00:00 UTC" in decision.because
 
 
@@ -1285,8 +1331,9 @@ def test_a_version_of_another_account_accuses_nobody() -> None:
     assert not isinstance(_step(decide(at_rest(secret=told))), Revoke)
 
 
-def test_a_dismissed_case_asks_for_nothing() -> None:
-    assert isinstance(decide(at_rest(memory=remember(FRESH_B)), case(A, CUT, state=State.DISMISSED)), Quiet)
+@pytest.mark.parametrize("state", [State.HELD, State.DISMISSED])
+def test_a_case_that_waits_for_a_person_or_was_dismissed_asks_for_nothing(state: State) -> None:
+    assert isinstance(decide(at_rest(memory=remember(FRESH_B)), case(A, CUT, state=state)), Quiet)
 
 
 def test_a_value_whose_case_is_closed_stays_compromised_for_ever() -> None:
@@ -1338,8 +1385,13 @@ def test_contain_tries_a_kill_again_before_the_switch_would_make_it_impossible()
 
 @pytest.mark.parametrize(
     "seen",
-    [_tried(KILL1, tries=KILL_TRIES_MAX), _tried(KILL1, hopeless=True), _tried(KILL1, lasts=HOUR)],
-    ids=["often enough", "a person has to act first", "throttled past the deadline"],
+    [
+        _tried(KILL1, tries=KILL_TRIES_MAX),
+        _tried(KILL1, tries=KILL_TRIES_MAX, lasts=-SECOND),
+        _tried(KILL1, hopeless=True),
+        _tried(KILL1, lasts=HOUR),
+    ],
+    ids=["often enough", "often enough, each look longer than the wait", "a person has to act first", "throttled past the deadline"],
 )
 def test_contain_does_not_wait_for_a_kill_that_will_not_come(seen: Snapshot) -> None:
     assert isinstance(_step(decide(seen, case(A, CONTAIN))), SwitchOffLocalAuth)
@@ -1352,12 +1404,50 @@ def test_contain_looks_a_few_times_for_the_slots_before_it_switches_without_a_ki
     assert isinstance(_step(decide(often, case(A, CONTAIN))), SwitchOffLocalAuth)
 
 
+def test_contain_does_not_look_for_slots_that_will_not_be_seen_before_its_deadline() -> None:
+    throttled = at_rest(slots=unseen("the slots", "throttled", again=NOW + HOUR))
+    assert isinstance(_step(decide(throttled, case(A, CONTAIN))), SwitchOffLocalAuth)
+    shortly = at_rest(slots=unseen("the slots", "throttled", again=NOW + 5 * SECOND))
+    assert isinstance(decide(shortly, case(A, CONTAIN)), Wait)
+
+
+def test_of_two_kills_that_failed_the_sooner_one_is_waited_for_before_the_switch() -> None:
+    held = {
+        label(KILL1): HeldBack(until=NOW + 5 * SECOND, because="500", failed=True),
+        label(KILL2): HeldBack(until=NOW + SECOND, because="500", failed=True),
+    }
+    decision = decide(at_rest(memory=remember(held_back=held)), case(A, CONTAIN), case(B, CONTAIN))
+    assert isinstance(decision, Wait)
+    assert "revoke: 500; tried again 2026-03-02 12:00:01 UTC" in decision.because
+
+
+def test_a_probe_that_failed_a_moment_ago_does_not_hold_up_the_switch() -> None:
+    first = _step(decide(killed(), revoked(A, CONTAIN)))
+    assert isinstance(first, ProveDead)
+    assert isinstance(_step(decide(hold_back(killed(), first), revoked(A, CONTAIN))), SwitchOffLocalAuth)
+
+
 def test_of_two_values_to_contain_each_is_killed_and_a_kill_that_failed_holds_up_no_other() -> None:
     both = (case(A, CONTAIN), case(B, CONTAIN))
     assert _step(decide(at_rest(), *both)) == KILL1
     assert _step(decide(_tried(KILL1), *both)) == KILL2
     half = at_rest(slots={KEY1: C, KEY2: B}, memory=remember(known(A, replaced_at=NOW - SECOND)))
     assert _step(decide(half, revoked(A, CONTAIN), case(B, CONTAIN))) == KILL2
+
+
+@pytest.mark.parametrize("mode", [CUT, CONTAIN])
+def test_a_kill_that_fails_again_and_again_holds_up_no_other_where_each_look_is_longer_than_the_wait(mode: Mode) -> None:
+    both = (case(A, mode), case(B, mode))
+    assert _step(decide(_tried(KILL1, lasts=-SECOND), *both)) == KILL2
+    assert _step(decide(_tried(KILL2, lasts=-SECOND), *both)) == KILL1
+
+
+@pytest.mark.parametrize("mode", [CUT, CONTAIN])
+def test_a_secret_that_cannot_be_tagged_holds_up_no_kill_where_each_look_is_longer_than_the_wait(mode: Mode) -> None:
+    untold = at_rest(secret=vault(untagged("v1"), holds=A))
+    first = _step(decide(untold, case(A, mode)))
+    assert isinstance(first, Adopt)
+    assert _step(decide(hold_back(untold, first, lasts=-SECOND), case(A, mode))) == KILL1
 
 
 def test_of_two_killed_values_each_is_probed_before_the_switch() -> None:
@@ -1396,6 +1486,14 @@ def test_a_killed_value_is_asked_about_behind_the_switch_and_a_refusal_there_pro
     assert decision.tell
     assert "host: 403" in decision.because
     assert "rotator revoke chat" in decision.because
+
+
+@pytest.mark.parametrize("blind", [{"provable": False}, {"endpoints": ()}], ids=["no probe", "no endpoint"])
+def test_behind_the_switch_nobody_is_asked_where_nobody_can_be(blind: dict[str, Any]) -> None:
+    seen = replace(OFF, account=account(local_auth=False, **blind))
+    decision = decide(seen, revoked(A, CONTAIN, contained_at=NOW))
+    assert isinstance(decision, Wait)
+    assert "switch local auth on" in decision.because
 
 
 def test_a_value_that_is_leaked_and_replaced_is_proven_before_it_is_retired() -> None:

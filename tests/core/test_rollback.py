@@ -9,7 +9,7 @@ from rotator.core.credential import Reason
 from rotator.core.facts import Facts
 from rotator.core.forecast import runbook
 from rotator.core.incident import Incident
-from rotator.core.rollback import rollback_of
+from rotator.core.rules.rollback import rollback_of
 from rotator.core.snapshot import Adoption, Order, Rollback, Snapshot
 from rotator.core.step import Do, Publish, Quiet, Wait
 from tests.core.situations import (

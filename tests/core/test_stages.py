@@ -7,10 +7,11 @@ import pytest
 
 from rotator.core.credential import Credential, Dependent, Reason
 from rotator.core.incident import Incident
-from rotator.core.plan import DELIVERIES_AT_ONCE
+from rotator.core.rules.dependents import DELIVERIES_AT_ONCE
 from rotator.core.snapshot import Adoption, DependentView, Kept, Snapshot
 from rotator.core.step import Do, Propagate, Wait, label
 from tests.core.situations import (
+    DAY,
     HOUR,
     KEY1,
     KEY2,
@@ -27,6 +28,8 @@ from tests.core.situations import (
     hold_back,
     overlap,
     remember,
+    vault,
+    version,
 )
 
 PROVEN, CLAIMED, STALE, UNSEEN = Adoption.PROVEN, Adoption.CLAIMED, Adoption.STALE, Adoption.UNSEEN
@@ -101,6 +104,13 @@ ROWS = [
         when="a leak is open: everyone at once",
         seen=overlap(dependents=views(STALE)),
         cases=(case(A),),
+        to=("batch", "api", "web", "try"),
+    ),
+    Row(
+        when="the vault alone says that it was published for a compromise, and the value before still lives: everyone at once",
+        seen=overlap(
+            secret=vault(version("v1", A, 31 * DAY), version("v2", B, MINUTE, reason=Reason.KEY_COMPROMISE)), dependents=views(STALE)
+        ),
         to=("batch", "api", "web", "try"),
     ),
     Row(

@@ -89,6 +89,17 @@ def test_a_canary_goes_first_and_is_one_at_least() -> None:
     assert "canary" in held(wave, "b", fleet=3)
 
 
+def test_a_wave_that_opens_is_told_of_once() -> None:
+    opened, _ = enter(None, "a", limits=LIMITS, fleet=100, now=NOW)
+    again, _ = enter(opened, "b", limits=LIMITS, fleet=100, now=NOW)
+    assert (opened.note, again.note) == ("wave 1 opened: a canary of 5 of 100", "")
+
+
+def test_before_the_first_wave_there_is_room_for_a_canary() -> None:
+    assert room(None, LIMITS, 100, NOW) == 5
+    assert room(stop(None, by="ops", because="a bad night", now=NOW), LIMITS, 100, NOW) == 0
+
+
 def test_the_next_wave_opens_when_the_last_one_is_through() -> None:
     wave = let_out(None, *CANARIES)
     assert held(ends(wave, THROUGH, *CANARIES[:4]), "next") != ""

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from rotator.core.credential import Slot
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
 from rotator.core.incident import Alert
-from rotator.core.plan import RECHECK
 from rotator.core.policy import Mode
 from rotator.core.retry import EMERGENCY_WAIT
 from rotator.core.sealed import fingerprint
+from rotator.core.waiting import RECHECK
 from rotator.engine.intake import intake
 from rotator.engine.ports import Verdict
 from tests.engine.oracle import SKEW_MAX

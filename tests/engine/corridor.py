@@ -10,12 +10,13 @@ from typing import Any
 from rotator.core.credential import Slot
 from rotator.core.faults import Ambiguous, Fault
 from rotator.core.incident import Alert, Incident
-from rotator.core.plan import RECHECK
 from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed, fingerprint
+from rotator.core.waiting import RECHECK
 from rotator.engine.intake import intake
 from rotator.engine.ports import HeldBy, Verdict
-from rotator.engine.reconcile import Run, Stay, reconcile
+from rotator.engine.reconcile import Run, reconcile
+from rotator.engine.stay import Stay
 from tests.engine.world import START, Crash, Fate, MemoryWorld, Weather, credential_of
 
 EVER = 1_000_000

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from rotator.core.credential import TAG_FINGERPRINT, TAG_RETIRED, Slot
-from rotator.core.faults import Conflict, Denied, Fault, LeaseLost, Throttled, Transient
+from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, LeaseLost, Throttled, Transient
 from rotator.core.incident import State
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.sealed import Sealed, fingerprint
@@ -16,9 +16,10 @@ from rotator.core.snapshot import Adoption
 from rotator.core.step import Quiet, Wait
 from rotator.engine.intake import Live, NotKnown, NotOurs, Replaced, recognise, recognise_all
 from rotator.engine.ports import HeldBy, Verdict
-from rotator.engine.reconcile import Stay, reconcile
-from tests.engine.corridor import EVER, Corridor
-from tests.engine.world import START
+from rotator.engine.reconcile import reconcile
+from rotator.engine.stay import Stay
+from tests.engine.corridor import EVER, Corridor, Rule
+from tests.engine.world import START, Fate
 
 KEY1, KEY2 = Slot.KEY1, Slot.KEY2
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -207,6 +208,20 @@ async def test_the_deadline_passes_while_something_is_denied_and_the_key_is_revo
     assert leaked not in corridor.world.slots.values()
 
 
+async def test_a_leak_behind_a_firewall_gives_its_slot_to_others_and_goes_on_later() -> None:
+    """Forty of them would hold up the kill of the next."""
+    corridor = Corridor()
+    corridor.trouble.verdicts = dict.fromkeys(("https://account.example", "https://account.region.example"), Verdict.BARRED)
+    await corridor.leak(corridor.world.slots[KEY1], Mode.CUT)
+    run = await corridor.walk()
+    assert corridor.steps[0] == "revoke"
+    assert isinstance(run.decision, Wait)
+    assert corridor.seconds() < 2 * 60
+    corridor.trouble.verdicts = {}
+    await corridor.live(MINUTE)
+    assert "publish" in corridor.steps
+
+
 @pytest.mark.parametrize("call", ["vault.publish", "vault.look", "kind.deliver", "kind.adoption", "data_plane.probe"])
 async def test_the_deadline_passes_while_something_hangs_and_the_key_is_revoked_at_it(call: str) -> None:
     corridor = Corridor(apps=1, drain_deadline=2 * MINUTE)
@@ -362,6 +377,16 @@ async def test_contain_is_not_held_up_by_keys_that_cannot_be_listed() -> None:
     assert not corridor.world.local_auth
 
 
+async def test_contain_counts_the_tries_of_its_kill_to_the_end_however_slow_each_is() -> None:
+    corridor = Corridor()
+    corridor.world.oracle.obstructed(5 * MINUTE)
+    corridor.trouble.hangs("issuer.keys", 20.0, times=EVER)
+    corridor.trouble.fails("issuer.regenerate", Transient("500"), times=EVER)
+    await corridor.leak(corridor.world.slots[KEY1], Mode.CONTAIN)
+    await corridor.live(5 * MINUTE)
+    assert not corridor.world.local_auth
+
+
 @pytest.mark.parametrize("regenerates", [True, False])
 async def test_with_local_auth_off_the_slot_is_regenerated_once_or_refused_once(regenerates: bool) -> None:
     corridor = Corridor()
@@ -370,6 +395,31 @@ async def test_with_local_auth_off_the_slot_is_regenerated_once_or_refused_once(
     await corridor.live(4 * HOUR)
     assert corridor.minted == int(regenerates)
     assert corridor.world.oracle.counts["revoke"] == 1
+
+
+async def test_a_refusal_behind_the_switch_is_remembered_of_the_value_that_it_was_about_and_of_no_other() -> None:
+    corridor = Corridor()
+    corridor.world.local_auth, corridor.world.regenerates_when_off = False, False
+    for value in corridor.world.slots.values():
+        await corridor.leak(value, Mode.CUT)
+    await corridor.live(HOUR)
+    assert corridor.world.oracle.counts["revoke"] == 2
+
+
+async def test_a_publish_without_an_answer_holds_up_no_cut_while_the_vault_is_away() -> None:
+    """Only a regenerate that may still come hides what the slots hold."""
+    corridor = Corridor(age=8 * DAY)
+    leaked = corridor.world.slots[KEY1]
+
+    def goes_away() -> Fate:
+        corridor.trouble.fails("vault.look", Transient("503"), times=EVER)
+        return Fate(lost=Ambiguous("vault.publish: no answer"))
+
+    corridor.trouble.rules.append(Rule("vault.publish", goes_away))
+    await corridor.live(MINUTE)
+    await corridor.leak(leaked, Mode.CUT)
+    await corridor.live(8 * SECOND)
+    assert leaked not in corridor.world.slots.values()
 
 
 async def test_when_local_auth_is_on_again_the_leaked_key_is_killed_and_the_vault_heals() -> None:
@@ -797,6 +847,22 @@ async def test_an_unprovable_kind_is_accepted_where_the_settings_say_so() -> Non
     await corridor.live(HOUR)
     assert corridor.world.current_value == corridor.world.slots[KEY2]
     assert "prove_dead" not in corridor.steps
+
+
+@pytest.mark.parametrize("verdict", [Verdict.BARRED, Verdict.NOT_SERVED])
+async def test_a_data_plane_that_answers_nobody_is_accepted_where_the_settings_say_so(verdict: Verdict) -> None:
+    corridor = Corridor(age=8 * DAY, unprovable=Unprovable.ACCEPT)
+    corridor.trouble.verdicts = dict.fromkeys(("https://account.example", "https://account.region.example"), verdict)
+    await corridor.live(HOUR)
+    assert corridor.world.current_value == corridor.world.slots[KEY2]
+
+
+async def test_a_value_that_one_gateway_of_two_still_takes_is_still_accepted() -> None:
+    corridor = Corridor()
+    corridor.trouble.verdicts = {"https://account.example": Verdict.ACCEPTED}
+    await corridor.leak(corridor.world.slots[KEY2], Mode.CUT)
+    await corridor.live(MINUTE)
+    assert next(step.outcome for run in corridor.runs for step in run.steps if step.step == "prove_dead") == "still accepted"
 
 
 async def test_a_gateway_that_refuses_every_key_proves_nobody_dead() -> None:

@@ -12,9 +12,10 @@ from datetime import timedelta
 import pytest
 
 from rotator.core.faults import LeaseLost
-from rotator.core.plan import OFF, RECHECK
 from rotator.core.policy import Mode, Unprovable
+from rotator.core.rules.local_auth import OFF
 from rotator.core.step import Quiet, Wait
+from rotator.core.waiting import RECHECK
 from rotator.engine.ports import HeldBy, World
 from rotator.engine.reconcile import Run, reconcile
 from tests.engine.chaos import Chaos

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rotator.core.facts import STRANGER_BELIEVED_AFTER
-from rotator.core.plan import HEALS_PER_HOUR_MAX
+from rotator.core.rules.secret import HEALS_PER_HOUR_MAX
+from rotator.core.stale import STRANGER_BELIEVED_AFTER
 from rotator.sandbox import SandboxThread
 from tests.sandbox.conftest import Estate, build_estate
 

@@ -10,14 +10,13 @@ call with the value before     everyone at once
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from rotator.core.credential import Dependent, Reason, Role
 from rotator.core.facts import Facts
 from rotator.core.snapshot import Adoption, DependentView
-
-LOOK_AGAIN = timedelta(seconds=30)
+from rotator.core.waiting import LOOK_AGAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +58,8 @@ def _nobody_waits(facts: Facts) -> bool:
     assert facts.current is not None
     version, active = facts.secret.current_version, facts.active
     emergency = version is not None and version.reason in (Reason.KEY_COMPROMISE, Reason.SUSPECTED_COMPROMISE)
-    emergency = emergency or any(case.is_open for case in facts.incidents)
     lives = active is not None and facts.role(active.other) is Role.RETIRED
-    return emergency or not lives or facts.now >= facts.grace_ends()
+    return emergency or facts.is_emergency or not lives or facts.grace_is_over
 
 
 def _counts_from(view: DependentView, facts: Facts) -> datetime:

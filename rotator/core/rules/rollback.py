@@ -7,9 +7,29 @@ for it: its cryptoperiod goes on, and where that is over, it is replaced as soon
 from collections.abc import Callable
 from dataclasses import replace
 
-from rotator.core.credential import Role
+from rotator.core.credential import Reason, Role
 from rotator.core.facts import Facts
+from rotator.core.rules.publication import to_prove
 from rotator.core.snapshot import Rollback
+from rotator.core.step import Decision, Do, Publish, Wait
+
+
+def roll_back(facts: Facts) -> Decision | None:
+    """An operator asked for the value before, and it may be had: publish it again, once it is accepted just now."""
+    order = facts.memory.back
+    if order is None or facts.current is None or _why_not_back(facts, order):
+        return None
+    slot = facts.slot_of(order.value)
+    assert slot is not None
+    told = f"an operator asked to go back to the value before, which {slot} holds"
+    unproven = to_prove(_asked_anew(facts, order), slot, Reason.SUPERSEDED, told)
+    if isinstance(unproven, Wait):
+        return replace(unproven, until=min(unproven.until, facts.overlap_ends()))
+    if unproven:
+        return unproven
+    step = Publish(slot=slot, fingerprint=order.value)
+    because = f"{told}; the one that it superseded lives on for an overlap of its own"
+    return Do(step=step, reason=Reason.SUPERSEDED, because=because, phase="publishing")
 
 
 def rollback_of(facts: Facts) -> Rollback | str:
@@ -20,15 +40,15 @@ def rollback_of(facts: Facts) -> Rollback | str:
             "the vault's current value is in no slot of the account, so there is nothing to go back from: `rotator plan` says what is done"
         )
     order = Rollback(value=facts.slots[active.other], instead_of=current.fingerprint, at=facts.now)
-    return why_not_back(facts, order) or order
+    return _why_not_back(facts, order) or order
 
 
-def why_not_back(facts: Facts, order: Rollback) -> str:
+def _why_not_back(facts: Facts, order: Rollback) -> str:
     """Empty where it may be done; else the first thing that stands in the way, for a person. Raises Needed."""
     return next((told for stands, told in _WALLS if stands(facts, order)), "")
 
 
-def asked_anew(facts: Facts, order: Rollback) -> Facts:
+def _asked_anew(facts: Facts, order: Rollback) -> Facts:
     """The same facts, without a proof of the value that is older than the order."""
     key = facts.memory.of(order.value)
     if key.proven_at is None or key.proven_at >= order.at:
