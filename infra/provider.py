@@ -85,7 +85,9 @@ def serve(provider: Provider) -> tuple[grpc.Server, int]:
         "Stop": lambda _: b"",
     }
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_send_message_length", -1)])
-    server.add_generic_rpc_handlers([_service("tfplugin5.Provider", answers), _service("grpc.health.v1.Health", {"Check": lambda _: number(1, 1)})])
+    server.add_generic_rpc_handlers(
+        [_service("tfplugin5.Provider", answers), _service("grpc.health.v1.Health", {"Check": lambda _: number(1, 1)})]
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port

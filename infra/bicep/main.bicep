@@ -37,6 +37,12 @@ param vaultGroups array
 @description('Dependents: [{ kind: app-service, group: rg-apps }], by the word that kind: says in the settings.')
 param dependents array = []
 
+@description('Identities that container groups among them have, and that are written back with them: [{ name: id-chat, group: rg-apps }].')
+param linkedIdentities array = []
+
+@description('Subnets that container groups among them are in: [{ network: vnet, name: apps, group: rg-network }].')
+param linkedSubnets array = []
+
 @description('The Entra group that administers the database: { objectId, name }.')
 param databaseAdministrators object
 
@@ -59,7 +65,7 @@ param replicas int = 2
 
 var roles = loadJsonContent('../roles.json')
 var kinds = union(map(dependents, one => one.kind), [])
-var wanted = union(['keys', 'secrets', 'survey'], empty(containGroups) ? [] : ['kill-switch'], kinds)
+var wanted = union(['keys', 'secrets', 'survey'], empty(containGroups) ? [] : ['kill-switch'], empty(linkedIdentities) && empty(linkedSubnets) ? [] : ['links'], kinds)
 
 resource home 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: group
@@ -129,6 +135,29 @@ module moved 'modules/grant.bicep' = [for one in dependents: {
   params: {
     principal: identity.outputs.principal
     role: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, name, one.kind))
+  }
+  dependsOn: [definitions]
+}]
+
+module assigned 'modules/assigned.bicep' = [for one in linkedIdentities: {
+  name: '${name}-assigns-${uniqueString(one.name, one.group)}'
+  scope: resourceGroup(one.group)
+  params: {
+    principal: identity.outputs.principal
+    role: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, name, 'links'))
+    identity: one.name
+  }
+  dependsOn: [definitions]
+}]
+
+module joined 'modules/joined.bicep' = [for one in linkedSubnets: {
+  name: '${name}-joins-${uniqueString(one.network, one.name, one.group)}'
+  scope: resourceGroup(one.group)
+  params: {
+    principal: identity.outputs.principal
+    role: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, name, 'links'))
+    network: one.network
+    subnet: one.name
   }
   dependsOn: [definitions]
 }]

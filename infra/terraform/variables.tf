@@ -61,6 +61,12 @@ variable "dependents" {
   default     = {}
 }
 
+variable "link_scopes" {
+  description = "Ids of the identities that container groups among them have, and of the subnets they are in: each by itself."
+  type        = set(string)
+  default     = []
+}
+
 variable "database_administrators" {
   description = "The Entra group that administers the database."
   type        = object({ object_id = string, name = string })

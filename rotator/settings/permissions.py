@@ -95,16 +95,25 @@ SURVEY = Role(
     ),
 )
 CORE: tuple[Role, ...] = (KEYS, SECRETS, KILL_SWITCH, SURVEY)
+LINKS = Role(
+    name="links",
+    title="Rotator: what dependents are linked to",
+    scope="each identity and each subnet that a dependent's write names, and nothing above it: who may assign an identity may act as it",
+    why="writes back a container group that has an identity or is in a subnet: Azure asks for these on them, and not on the group",
+    needs=tuple(one for kind in KINDS.values() for one in kind.needs if one.linked),
+)
+"""Apart from the kinds, since it is granted elsewhere than on the dependents."""
 
 
 def role_of(kind: Declaration) -> Role:
-    """What one kind of dependent needs, as a role of its own."""
+    """What one kind of dependent needs on itself, as a role of its own."""
+    needs = tuple(one for one in kind.needs if not one.linked)
     return Role(
         name=kind.kind,
         title=f"Rotator: dependents, {kind.kind}",
-        scope=", ".join(dict.fromkeys(f"what `{one.at}` names" for one in kind.needs)),
+        scope=", ".join(dict.fromkeys(f"what `{one.at}` names" for one in needs)),
         why=f"{kind.moves}; proven by {kind.proof}",
-        needs=kind.needs,
+        needs=needs,
     )
 
 
@@ -114,7 +123,7 @@ DEPENDENTS: dict[str, Role] = {name: role_of(kind) for name, kind in KINDS.items
 
 def azure_roles() -> Iterator[Role]:
     """Every role that Azure grants: what `infra/` has a definition of."""
-    return (role for role in (*CORE, *DEPENDENTS.values()) if role.actions or role.data_actions)
+    return (role for role in (*CORE, LINKS, *DEPENDENTS.values()) if role.actions or role.data_actions)
 
 
 def cluster_rules() -> dict[str, tuple[str, ...]]:
