@@ -49,6 +49,9 @@ param databaseAdministrators object
 @description('Key Vaults and their groups whose events are sent: [{ vault: kv-prod, group: rg-vaults }].')
 param watchedVaults array = []
 
+@description('Whether the subscription tells of listed and regenerated keys. Azure allows one system topic a source: false where it has one.')
+param watchSubscription bool = true
+
 @description('The Entra application that stands for the webhook: { tenant, audience }. Without it, nothing is sent. See README.md.')
 param webhook object = {}
 
@@ -57,6 +60,12 @@ param email string
 
 @description('All in a network of its own: the database without a public address, the app behind an internal ingress.')
 param private bool = false
+
+@description('Backups of the database in the paired region too. False where the region has no pair.')
+param geoBackup bool = true
+
+@description('False at first: all but the app, and what needs it, is made. The app does not come up before the database knows its user. See README.md.')
+param serve bool = true
 
 @minValue(1)
 @maxValue(10)
@@ -196,12 +205,13 @@ module ledger 'modules/ledger.bicep' = {
     name: name
     location: location
     administrators: databaseAdministrators
+    geoBackup: geoBackup
     subnet: private ? network.outputs.ledgerSubnet : ''
     zone: private ? network.outputs.zone : ''
   }
 }
 
-module app 'modules/app.bicep' = {
+module app 'modules/app.bicep' = if (serve) {
   name: '${name}-app'
   scope: home
   params: {
@@ -217,10 +227,10 @@ module app 'modules/app.bicep' = {
     email: email
     subnet: private ? network.outputs.appSubnet : ''
   }
-  dependsOn: [keys, published, pulled, ledger]
+  dependsOn: [keys, contain, published, moved, assigned, joined, surveyed, pulled, ledger]
 }
 
-module activity 'modules/activity.bicep' = if (!empty(webhook)) {
+module activity 'modules/activity.bicep' = if (serve && watchSubscription && !empty(webhook)) {
   name: '${name}-activity'
   scope: home
   params: {
@@ -230,7 +240,7 @@ module activity 'modules/activity.bicep' = if (!empty(webhook)) {
   }
 }
 
-module expiry 'modules/expiry.bicep' = [for one in (empty(webhook) ? [] : watchedVaults): {
+module expiry 'modules/expiry.bicep' = [for one in (serve && !empty(webhook) ? watchedVaults : []): {
   name: '${name}-expiry-${uniqueString(one.vault)}'
   scope: resourceGroup(one.group)
   params: {
@@ -242,10 +252,13 @@ module expiry 'modules/expiry.bicep' = [for one in (empty(webhook) ? [] : watche
 }]
 
 @description('Where senders of alerts find it.')
-output address string = app.outputs.address
+output address string = serve ? app.outputs.address : ''
 
 @description('For ledger: in the settings.')
 output ledgerHost string = ledger.outputs.host
 
 @description('The name of the identity: the user of the database.')
 output identityName string = identity.outputs.name
+
+@description('Where the app calls from, with private = true: for the network rules of vaults and accounts that have a firewall.')
+output appSubnet string = private ? network.outputs.appSubnet : ''

@@ -1,6 +1,6 @@
 using 'main.bicep'
 
-param image = 'contoso.azurecr.io/rotator:0.1.0'
+param image = 'contoso.azurecr.io/rotator@sha256:0000000000000000000000000000000000000000000000000000000000000000'
 param registry = { name: 'contoso', group: 'rg-shared' }
 param settings = loadTextContent('rotator.yaml')
 param secrets = [
@@ -16,5 +16,5 @@ param databaseAdministrators = { objectId: '00000000-0000-0000-0000-000000000000
 param watchedVaults = [
   { vault: 'kv-prod', group: 'rg-vaults' }
 ]
-param webhook = { tenant: '00000000-0000-0000-0000-000000000000', audience: 'api://rotator' }
+param webhook = { tenant: '00000000-0000-0000-0000-000000000000', audience: 'api://00000000-0000-0000-0000-000000000000' }
 param email = 'oncall@example.com'

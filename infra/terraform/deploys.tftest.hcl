@@ -46,6 +46,32 @@ run "contained_accounts_need_the_kill_switch" {
   }
 }
 
+run "what_dependents_are_linked_to_is_granted_there_alone" {
+  variables {
+    link_scopes = ["/subscriptions/0/resourceGroups/rg-apps/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-chat"]
+  }
+  assert {
+    condition     = toset([for one in azurerm_role_assignment.granted : one.scope if endswith(one.scope, "/id-chat")]) == var.link_scopes
+    error_message = "The identity that a dependent has may not be assigned, or more than that may be."
+  }
+}
+
+run "before_the_database_knows_its_user_nothing_serves" {
+  variables {
+    serve          = false
+    webhook        = { tenant = "00000000-0000-0000-0000-000000000000", audience = "api://00000000-0000-0000-0000-000000000001" }
+    watched_vaults = { kv-prod = { id = "/subscriptions/0/resourceGroups/rg-vaults/providers/Microsoft.KeyVault/vaults/kv-prod", group = "rg-vaults", location = "westeurope" } }
+  }
+  assert {
+    condition     = length(azurerm_container_app.rotator) + length(azurerm_eventgrid_system_topic.vault) + length(azurerm_monitor_metric_alert.down) == 0
+    error_message = "The app, or what needs it, is made too early."
+  }
+  assert {
+    condition     = length(azurerm_role_assignment.granted) > 0 && azurerm_postgresql_flexible_server.ledger.name == "rotator-ledger"
+    error_message = "What the app needs is not made first."
+  }
+}
+
 run "a_private_ledger_has_no_public_address" {
   variables {
     private = true
@@ -57,6 +83,10 @@ run "a_private_ledger_has_no_public_address" {
   assert {
     condition     = azurerm_container_app_environment.rotator.internal_load_balancer_enabled
     error_message = "The app can be reached from outside."
+  }
+  assert {
+    condition     = length(azurerm_subnet.app[0].service_endpoints) == 2 && output.app_subnet == azurerm_subnet.app[0].id
+    error_message = "Firewalls of vaults and accounts cannot let the app in."
   }
 }
 

@@ -9,7 +9,7 @@ resource "azurerm_postgresql_flexible_server" "ledger" {
   storage_mb                    = 32768
   auto_grow_enabled             = true
   backup_retention_days         = 14
-  geo_redundant_backup_enabled  = true
+  geo_redundant_backup_enabled  = var.geo_backup
   public_network_access_enabled = !var.private
   delegated_subnet_id           = var.private ? azurerm_subnet.ledger[0].id : null
   private_dns_zone_id           = var.private ? azurerm_private_dns_zone.ledger[0].id : null

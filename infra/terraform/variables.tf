@@ -78,6 +78,12 @@ variable "watched_vaults" {
   default     = {}
 }
 
+variable "watch_subscription" {
+  description = "Whether the subscription tells of listed and regenerated keys. Azure allows one system topic a source: false where it has one."
+  type        = bool
+  default     = true
+}
+
 variable "webhook" {
   description = "The Entra application that stands for the webhook. Without it, nothing is sent."
   type        = object({ tenant = string, audience = string })
@@ -93,6 +99,18 @@ variable "private" {
   description = "All in a network of its own: the database without a public address, the app behind an internal ingress."
   type        = bool
   default     = false
+}
+
+variable "geo_backup" {
+  description = "Backups of the database in the paired region too. False where the region has no pair."
+  type        = bool
+  default     = true
+}
+
+variable "serve" {
+  description = "False at first: all but the app, and what needs it, is made. The app does not come up before the database knows its user."
+  type        = bool
+  default     = true
 }
 
 variable "replicas" {

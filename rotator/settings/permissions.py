@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from rotator.settings.kinds import KINDS
 from rotator.settings.kinds.declaration import Declaration, Permission
 
+DEPLOYED_AS = "rotator"
+"""How the templates under `infra/` call what they make, unless they are told otherwise."""
 _ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 _SECRETS = "Microsoft.KeyVault/vaults/secrets"
 
@@ -28,6 +30,11 @@ class Role:
     why: str
     needs: tuple[Permission, ...]
     required: bool = False
+
+    @property
+    def deployed(self) -> str:
+        """As the templates define it: a custom role's name is there once in a tenant, so it says which rotator it is for."""
+        return f"{self.title} ({DEPLOYED_AS})"
 
     @property
     def actions(self) -> tuple[str, ...]:

@@ -10,7 +10,18 @@ import pytest
 import yaml
 
 from rotator.settings.kinds import KINDS
-from rotator.settings.permissions import CORE, DEPENDENTS, KEYS, KILL_SWITCH, LINKS, SECRETS, SURVEY, azure_roles, cluster_rules
+from rotator.settings.permissions import (
+    CORE,
+    DEPENDENTS,
+    DEPLOYED_AS,
+    KEYS,
+    KILL_SWITCH,
+    LINKS,
+    SECRETS,
+    SURVEY,
+    azure_roles,
+    cluster_rules,
+)
 
 TOP = Path(__file__).parents[2]
 INFRA = TOP / "infra"
@@ -69,6 +80,14 @@ def test_what_is_granted_on_a_linked_resource_is_in_no_role_of_a_dependent_s_own
     assert all(KINDS[name].api_version for name, kind in KINDS.items() if any(one.linked for one in kind.needs))
     for role in azure_roles():
         assert role is LINKS or not {action for action in role.actions if action.endswith(("/assign/action", "/join/action"))}, role.name
+
+
+def test_roles_are_called_what_doctor_calls_them() -> None:
+    bicep, terraform = ((INFRA / name).read_text(encoding="utf-8") for name in ("bicep/main.bicep", "terraform/variables.tf"))
+    assert f"param name string = '{DEPLOYED_AS}'" in bicep
+    assert "roleName: '${roles[role].title} (${name})'" in bicep
+    assert re.search(rf'variable "name" \{{[^}}]*default\s+= "{DEPLOYED_AS}"', terraform)
+    assert 'name        = "${local.roles[each.key].title} (${var.name})"' in (INFRA / "terraform/main.tf").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("file", ["bicep/main.bicep", "terraform/main.tf"])

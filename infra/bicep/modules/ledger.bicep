@@ -2,6 +2,7 @@
 param name string
 param location string
 param administrators object
+param geoBackup bool
 param subnet string
 param zone string
 
@@ -25,7 +26,7 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
     }
     backup: {
       backupRetentionDays: 14
-      geoRedundantBackup: 'Enabled'
+      geoRedundantBackup: geoBackup ? 'Enabled' : 'Disabled'
     }
     highAvailability: {
       mode: 'Disabled'
