@@ -43,6 +43,9 @@ param linkedIdentities array = []
 @description('Subnets that container groups among them are in: [{ network: vnet, name: apps, group: rg-network }].')
 param linkedSubnets array = []
 
+@description('The name of the database server: there is one of a name in the world. The host in the settings begins with it.')
+param ledgerName string = '${name}-ledger'
+
 @description('The Entra group that administers the database: { objectId, name }.')
 param databaseAdministrators object
 
@@ -202,7 +205,7 @@ module ledger 'modules/ledger.bicep' = {
   name: '${name}-ledger'
   scope: home
   params: {
-    name: name
+    name: ledgerName
     location: location
     administrators: databaseAdministrators
     geoBackup: geoBackup

@@ -12,6 +12,7 @@ param vaultGroups = ['rg-vaults']
 param dependents = [
   { kind: 'app-service', group: 'rg-apps' }
 ]
+param ledgerName = 'contoso-rotator-ledger'
 param databaseAdministrators = { objectId: '00000000-0000-0000-0000-000000000000', name: 'database-administrators' }
 param watchedVaults = [
   { vault: 'kv-prod', group: 'rg-vaults' }

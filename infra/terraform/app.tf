@@ -84,6 +84,12 @@ resource "azurerm_container_app" "rotator" {
         value = azurerm_user_assigned_identity.rotator.client_id
       }
 
+      # A change of a secret alone makes no new revision, and the old one keeps what it has.
+      env {
+        name  = "SETTINGS"
+        value = sha256(var.settings)
+      }
+
       dynamic "env" {
         for_each = var.secrets
         content {

@@ -36,6 +36,13 @@ run "the_kill_switch_is_granted_to_nobody_who_did_not_ask" {
   }
 }
 
+run "other_settings_are_another_revision" {
+  assert {
+    condition     = contains([for one in azurerm_container_app.rotator[0].template[0].container[0].env : one.value], sha256(var.settings))
+    error_message = "Changed settings would reach no replica."
+  }
+}
+
 run "contained_accounts_need_the_kill_switch" {
   variables {
     contain_scopes = ["/subscriptions/0/resourceGroups/rg-ai"]

@@ -1,7 +1,7 @@
 # What rotator remembers: tokens of Entra only, no password exists. Losing it costs at most one extra mint a credential.
 
 resource "azurerm_postgresql_flexible_server" "ledger" {
-  name                          = "${var.name}-ledger"
+  name                          = coalesce(var.ledger_name, "${var.name}-ledger")
   location                      = var.location
   resource_group_name           = azurerm_resource_group.home.name
   version                       = "16"

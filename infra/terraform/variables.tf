@@ -67,6 +67,12 @@ variable "link_scopes" {
   default     = []
 }
 
+variable "ledger_name" {
+  description = "The name of the database server: there is one of a name in the world. The host in the settings begins with it. NAME-ledger by default."
+  type        = string
+  default     = null
+}
+
 variable "database_administrators" {
   description = "The Entra group that administers the database."
   type        = object({ object_id = string, name = string })

@@ -7,7 +7,7 @@ param subnet string
 param zone string
 
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
-  name: '${name}-ledger'
+  name: name
   location: location
   sku: {
     name: 'Standard_B1ms'
