@@ -5,7 +5,7 @@ resource "azurerm_postgresql_flexible_server" "ledger" {
   location                      = var.location
   resource_group_name           = azurerm_resource_group.home.name
   version                       = "16"
-  sku_name                      = "B_Standard_B1ms"
+  sku_name                      = "B_Standard_B2s" # a worker may open 32 connections: the smallest size takes 35 of users' in all, this one 414
   storage_mb                    = 32768
   auto_grow_enabled             = true
   backup_retention_days         = 14

@@ -123,4 +123,8 @@ variable "replicas" {
   description = "Daemons that share the ledger. With two, one may die."
   type        = number
   default     = 2
+  validation {
+    condition     = var.replicas >= 1 && var.replicas <= 10
+    error_message = "One to ten."
+  }
 }

@@ -9,8 +9,9 @@ param zone string
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
   name: name
   location: location
+  // Each worker may open 32 connections, and the smallest size takes 35 of users' in all; this one takes 414.
   sku: {
-    name: 'Standard_B1ms'
+    name: 'Standard_B2s'
     tier: 'Burstable'
   }
   properties: {
