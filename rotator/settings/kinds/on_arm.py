@@ -6,10 +6,12 @@ issue 530, Azure/azure-cli-extensions pull request 6276; the refusal is called L
 
 - container apps and jobs: a PATCH of `configuration.secrets` alone, with neither the environment nor `identity`: nothing linked. (A secret
   by reference carries the id of an identity that the app has already. No check of that one is documented; the doctor cannot tell.)
-- container groups: a PUT of the whole, with `identity.userAssignedIdentities` (`userAssignedIdentities/assign/action`; Azure's documents
-  have it in the role Managed Identity Operator, and public templates that create groups with an identity say that without it the write
-  fails so) and `subnetIds` (`subnets/join/action`; Azure's reference of Microsoft.ContainerInstance says of its subnet references that the
-  caller must have it, by a linked access check at create or update). A log workspace goes by its id and key: nothing linked.
+- container groups: a PUT of the whole, with `identity.userAssignedIdentities` and `subnetIds`. The first asks for
+  `userAssignedIdentities/assign/action` (Azure's built-in role Managed Identity Operator; refusals of this wording for container apps'
+  PUT in Azure/azure-cli-extensions issue 9990, for scale sets in Azure/aad-pod-identity issue 613, for groups in the comments of public
+  templates that make them). The second asks for `subnets/join/action` (Azure's reference of ContainerSandboxGroupSubnetReference in
+  Microsoft.ContainerInstance: the caller must have it, by a linked access check at create and update). A log workspace goes by its id
+  and key: nothing linked.
 - App Service: `config/appsettings` holds settings alone; VNet integration, identities and `keyVaultReferenceIdentity` are in other parts
   of the site. API Management: named values and backends, not the service, whose own PUT does join its subnet (Azure/azure-cli issue 23447).
   Data Factory: a linked service refers to credentials and vaults by name inside the factory. Connections: their own fields. Nothing linked.
