@@ -61,7 +61,7 @@ def test_a_role_that_lacks_minting_is_found_with_the_command_that_grants_it(esta
     (one, other) = troubles(estate)
     assert {one["name"], other["name"]} == set(estate.names)
     assert one["said"] == "we may not Microsoft.CognitiveServices/accounts/regenerateKey/action"
-    assert f"--role '{KEYS.title}' --scope {azure.account(one['name']).id}" in one["mend"]
+    assert f"--role '{KEYS.deployed}' --scope {azure.account(one['name']).id}" in one["mend"]
     azure.grant(azure.account("chat-prod").id, ["Microsoft.CognitiveServices/accounts/regenerateKey/action"])
     assert [one["name"] for one in troubles(estate)] == ["agents"]
 
