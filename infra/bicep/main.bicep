@@ -37,11 +37,23 @@ param vaultGroups array
 @description('Dependents: [{ kind: app-service, group: rg-apps }], by the word that kind: says in the settings.')
 param dependents array = []
 
+@description('Identities that container groups among them have, and that are written back with them: [{ name: id-chat, group: rg-apps }].')
+param linkedIdentities array = []
+
+@description('Subnets that container groups among them are in: [{ network: vnet, name: apps, group: rg-network }].')
+param linkedSubnets array = []
+
+@description('The name of the database server: there is one of a name in the world. The host in the settings begins with it.')
+param ledgerName string = '${name}-ledger'
+
 @description('The Entra group that administers the database: { objectId, name }.')
 param databaseAdministrators object
 
 @description('Key Vaults and their groups whose events are sent: [{ vault: kv-prod, group: rg-vaults }].')
 param watchedVaults array = []
+
+@description('Whether the subscription tells of listed and regenerated keys. Azure allows one system topic a source: false where it has one.')
+param watchSubscription bool = true
 
 @description('The Entra application that stands for the webhook: { tenant, audience }. Without it, nothing is sent. See README.md.')
 param webhook object = {}
@@ -52,6 +64,12 @@ param email string
 @description('All in a network of its own: the database without a public address, the app behind an internal ingress.')
 param private bool = false
 
+@description('Backups of the database in the paired region too. False where the region has no pair.')
+param geoBackup bool = true
+
+@description('False at first: all but the app, and what needs it, is made. The app does not come up before the database knows its user. See README.md.')
+param serve bool = true
+
 @minValue(1)
 @maxValue(10)
 @description('Daemons that share the ledger. With two, one may die.')
@@ -59,7 +77,7 @@ param replicas int = 2
 
 var roles = loadJsonContent('../roles.json')
 var kinds = union(map(dependents, one => one.kind), [])
-var wanted = union(['keys', 'secrets', 'survey'], empty(containGroups) ? [] : ['kill-switch'], kinds)
+var wanted = union(['keys', 'secrets', 'survey'], empty(containGroups) ? [] : ['kill-switch'], empty(linkedIdentities) && empty(linkedSubnets) ? [] : ['links'], kinds)
 
 resource home 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: group
@@ -133,6 +151,29 @@ module moved 'modules/grant.bicep' = [for one in dependents: {
   dependsOn: [definitions]
 }]
 
+module assigned 'modules/assigned.bicep' = [for one in linkedIdentities: {
+  name: '${name}-assigns-${uniqueString(one.name, one.group)}'
+  scope: resourceGroup(one.group)
+  params: {
+    principal: identity.outputs.principal
+    role: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, name, 'links'))
+    identity: one.name
+  }
+  dependsOn: [definitions]
+}]
+
+module joined 'modules/joined.bicep' = [for one in linkedSubnets: {
+  name: '${name}-joins-${uniqueString(one.network, one.name, one.group)}'
+  scope: resourceGroup(one.group)
+  params: {
+    principal: identity.outputs.principal
+    role: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, name, 'links'))
+    network: one.network
+    subnet: one.name
+  }
+  dependsOn: [definitions]
+}]
+
 module surveyed 'modules/survey.bicep' = {
   name: '${name}-survey'
   params: {
@@ -164,15 +205,16 @@ module ledger 'modules/ledger.bicep' = {
   name: '${name}-ledger'
   scope: home
   params: {
-    name: name
+    name: ledgerName
     location: location
     administrators: databaseAdministrators
+    geoBackup: geoBackup
     subnet: private ? network.outputs.ledgerSubnet : ''
     zone: private ? network.outputs.zone : ''
   }
 }
 
-module app 'modules/app.bicep' = {
+module app 'modules/app.bicep' = if (serve) {
   name: '${name}-app'
   scope: home
   params: {
@@ -188,10 +230,10 @@ module app 'modules/app.bicep' = {
     email: email
     subnet: private ? network.outputs.appSubnet : ''
   }
-  dependsOn: [keys, published, pulled, ledger]
+  dependsOn: [keys, contain, published, moved, assigned, joined, surveyed, pulled, ledger]
 }
 
-module activity 'modules/activity.bicep' = if (!empty(webhook)) {
+module activity 'modules/activity.bicep' = if (serve && watchSubscription && !empty(webhook)) {
   name: '${name}-activity'
   scope: home
   params: {
@@ -201,7 +243,7 @@ module activity 'modules/activity.bicep' = if (!empty(webhook)) {
   }
 }
 
-module expiry 'modules/expiry.bicep' = [for one in (empty(webhook) ? [] : watchedVaults): {
+module expiry 'modules/expiry.bicep' = [for one in (serve && !empty(webhook) ? watchedVaults : []): {
   name: '${name}-expiry-${uniqueString(one.vault)}'
   scope: resourceGroup(one.group)
   params: {
@@ -213,10 +255,13 @@ module expiry 'modules/expiry.bicep' = [for one in (empty(webhook) ? [] : watche
 }]
 
 @description('Where senders of alerts find it.')
-output address string = app.outputs.address
+output address string = serve ? app.outputs.address : ''
 
 @description('For ledger: in the settings.')
 output ledgerHost string = ledger.outputs.host
 
 @description('The name of the identity: the user of the database.')
 output identityName string = identity.outputs.name
+
+@description('Where the app calls from, with private = true: for the network rules of vaults and accounts that have a firewall.')
+output appSubnet string = private ? network.outputs.appSubnet : ''

@@ -1,6 +1,6 @@
 using 'main.bicep'
 
-param image = 'contoso.azurecr.io/rotator:0.1.0'
+param image = 'contoso.azurecr.io/rotator@sha256:0000000000000000000000000000000000000000000000000000000000000000'
 param registry = { name: 'contoso', group: 'rg-shared' }
 param settings = loadTextContent('rotator.yaml')
 param secrets = [
@@ -12,9 +12,10 @@ param vaultGroups = ['rg-vaults']
 param dependents = [
   { kind: 'app-service', group: 'rg-apps' }
 ]
+param ledgerName = 'contoso-rotator-ledger'
 param databaseAdministrators = { objectId: '00000000-0000-0000-0000-000000000000', name: 'database-administrators' }
 param watchedVaults = [
   { vault: 'kv-prod', group: 'rg-vaults' }
 ]
-param webhook = { tenant: '00000000-0000-0000-0000-000000000000', audience: 'api://rotator' }
+param webhook = { tenant: '00000000-0000-0000-0000-000000000000', audience: 'api://00000000-0000-0000-0000-000000000000' }
 param email = 'oncall@example.com'

@@ -24,6 +24,7 @@ resource "azurerm_container_app_environment" "rotator" {
 }
 
 resource "azurerm_container_app" "rotator" {
+  count                        = var.serve ? 1 : 0
   name                         = var.name
   resource_group_name          = azurerm_resource_group.home.name
   container_app_environment_id = azurerm_container_app_environment.rotator.id
@@ -83,6 +84,12 @@ resource "azurerm_container_app" "rotator" {
         value = azurerm_user_assigned_identity.rotator.client_id
       }
 
+      # A change of a secret alone makes no new revision, and the old one keeps what it has.
+      env {
+        name  = "SETTINGS"
+        value = sha256(var.settings)
+      }
+
       dynamic "env" {
         for_each = var.secrets
         content {
@@ -100,7 +107,7 @@ resource "azurerm_container_app" "rotator" {
         transport               = "HTTP"
         path                    = "/healthz"
         port                    = 8080
-        interval_seconds        = 5
+        interval_seconds        = 6
         failure_count_threshold = 10
       }
 
@@ -146,10 +153,11 @@ resource "azurerm_monitor_action_group" "oncall" {
 }
 
 resource "azurerm_monitor_metric_alert" "crashing" {
+  count               = var.serve ? 1 : 0
   name                = "${var.name}-crashing"
   resource_group_name = azurerm_resource_group.home.name
   description         = "rotator starts again and again: its log says why."
-  scopes              = [azurerm_container_app.rotator.id]
+  scopes              = [azurerm_container_app.rotator[0].id]
   severity            = 2
   frequency           = "PT5M"
   window_size         = "PT15M"
@@ -168,10 +176,11 @@ resource "azurerm_monitor_metric_alert" "crashing" {
 }
 
 resource "azurerm_monitor_metric_alert" "down" {
+  count               = var.serve ? 1 : 0
   name                = "${var.name}-down"
   resource_group_name = azurerm_resource_group.home.name
   description         = "No replica of rotator runs: a leaked key would live on."
-  scopes              = [azurerm_container_app.rotator.id]
+  scopes              = [azurerm_container_app.rotator[0].id]
   severity            = 1
   frequency           = "PT1M"
   window_size         = "PT5M"

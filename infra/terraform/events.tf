@@ -1,7 +1,7 @@
 # Vaults tell of expiry and of versions that somebody else made; the subscription tells of keys that somebody else listed or regenerated.
 
 resource "azurerm_eventgrid_system_topic" "vault" {
-  for_each            = var.webhook == null ? {} : var.watched_vaults
+  for_each            = var.webhook != null && var.serve ? var.watched_vaults : {}
   name                = "${var.name}-${each.key}"
   location            = each.value.location
   resource_group_name = each.value.group
@@ -36,7 +36,7 @@ resource "azurerm_eventgrid_system_topic_event_subscription" "vault" {
 }
 
 resource "azurerm_eventgrid_system_topic" "activity" {
-  count               = var.webhook == null ? 0 : 1
+  count               = var.webhook != null && var.serve && var.watch_subscription ? 1 : 0
   name                = "${var.name}-activity"
   location            = "Global"
   resource_group_name = azurerm_resource_group.home.name
@@ -45,7 +45,7 @@ resource "azurerm_eventgrid_system_topic" "activity" {
 }
 
 resource "azurerm_eventgrid_system_topic_event_subscription" "activity" {
-  count                 = var.webhook == null ? 0 : 1
+  count                 = length(azurerm_eventgrid_system_topic.activity)
   name                  = var.name
   system_topic          = azurerm_eventgrid_system_topic.activity[0].name
   resource_group_name   = azurerm_resource_group.home.name

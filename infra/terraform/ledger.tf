@@ -1,15 +1,15 @@
 # What rotator remembers: tokens of Entra only, no password exists. Losing it costs at most one extra mint a credential.
 
 resource "azurerm_postgresql_flexible_server" "ledger" {
-  name                          = "${var.name}-ledger"
+  name                          = coalesce(var.ledger_name, "${var.name}-ledger")
   location                      = var.location
   resource_group_name           = azurerm_resource_group.home.name
   version                       = "16"
-  sku_name                      = "B_Standard_B1ms"
+  sku_name                      = "B_Standard_B2s" # a worker may open 32 connections: the smallest size takes 35 of users' in all, this one 414
   storage_mb                    = 32768
   auto_grow_enabled             = true
   backup_retention_days         = 14
-  geo_redundant_backup_enabled  = true
+  geo_redundant_backup_enabled  = var.geo_backup
   public_network_access_enabled = !var.private
   delegated_subnet_id           = var.private ? azurerm_subnet.ledger[0].id : null
   private_dns_zone_id           = var.private ? azurerm_private_dns_zone.ledger[0].id : null

@@ -8,11 +8,13 @@ locals {
   wanted = setunion(
     toset(["keys", "secrets", "survey"]),
     length(var.contain_scopes) > 0 ? toset(["kill-switch"]) : toset([]),
+    length(var.link_scopes) > 0 ? toset(["links"]) : toset([]),
     toset(keys(var.dependents)),
   )
   grants = merge(
     { for scope in var.account_scopes : "keys ${scope}" => { role = "keys", scope = scope } },
     { for scope in var.contain_scopes : "kill-switch ${scope}" => { role = "kill-switch", scope = scope } },
+    { for scope in var.link_scopes : "links ${scope}" => { role = "links", scope = scope } },
     { for scope in var.vault_scopes : "secrets ${scope}" => { role = "secrets", scope = scope } },
     { survey = { role = "survey", scope = local.subscription } },
     merge([

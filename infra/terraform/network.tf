@@ -1,4 +1,5 @@
-# Only with private = true: one subnet for the app, one for the database, and the zone that finds the database.
+# Only with private = true: one subnet for the app, one for the database, and the zone that finds the database. From the app's subnet vaults
+# and accounts are reached by service endpoints, so that their firewalls can let it in by its id.
 
 resource "azurerm_virtual_network" "rotator" {
   count               = var.private ? 1 : 0
@@ -22,6 +23,7 @@ resource "azurerm_subnet" "app" {
   resource_group_name  = azurerm_resource_group.home.name
   virtual_network_name = azurerm_virtual_network.rotator[0].name
   address_prefixes     = ["10.80.0.0/23"]
+  service_endpoints    = ["Microsoft.KeyVault", "Microsoft.CognitiveServices"]
 
   delegation {
     name = "app"

@@ -1,5 +1,5 @@
 locals {
-  address = "https://${azurerm_container_app.rotator.ingress[0].fqdn}"
+  address = var.serve ? "https://${azurerm_container_app.rotator[0].ingress[0].fqdn}" : ""
 }
 
 output "address" {
@@ -15,4 +15,9 @@ output "ledger_host" {
 output "identity_name" {
   description = "The user of the database."
   value       = azurerm_user_assigned_identity.rotator.name
+}
+
+output "app_subnet" {
+  description = "Where the app calls from, with private = true: for the network rules of vaults and accounts that have a firewall."
+  value       = var.private ? azurerm_subnet.app[0].id : ""
 }

@@ -61,6 +61,18 @@ variable "dependents" {
   default     = {}
 }
 
+variable "link_scopes" {
+  description = "Ids of the identities that container groups among them have, and of the subnets they are in: each by itself."
+  type        = set(string)
+  default     = []
+}
+
+variable "ledger_name" {
+  description = "The name of the database server: there is one of a name in the world. The host in the settings begins with it. NAME-ledger by default."
+  type        = string
+  default     = null
+}
+
 variable "database_administrators" {
   description = "The Entra group that administers the database."
   type        = object({ object_id = string, name = string })
@@ -70,6 +82,12 @@ variable "watched_vaults" {
   description = "Vaults whose events are sent: their ids, groups and locations, by name."
   type        = map(object({ id = string, group = string, location = string }))
   default     = {}
+}
+
+variable "watch_subscription" {
+  description = "Whether the subscription tells of listed and regenerated keys. Azure allows one system topic a source: false where it has one."
+  type        = bool
+  default     = true
 }
 
 variable "webhook" {
@@ -89,8 +107,24 @@ variable "private" {
   default     = false
 }
 
+variable "geo_backup" {
+  description = "Backups of the database in the paired region too. False where the region has no pair."
+  type        = bool
+  default     = true
+}
+
+variable "serve" {
+  description = "False at first: all but the app, and what needs it, is made. The app does not come up before the database knows its user."
+  type        = bool
+  default     = true
+}
+
 variable "replicas" {
   description = "Daemons that share the ledger. With two, one may die."
   type        = number
   default     = 2
+  validation {
+    condition     = var.replicas >= 1 && var.replicas <= 10
+    error_message = "One to ten."
+  }
 }

@@ -12,6 +12,8 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from rotator.azure.wire import NOT_ACCEPTED, sent_once
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
 
+LINKED = ("LinkedAuthorizationFailed", "LinkedAccessCheckFailed")
+"""The write is allowed where it happens, and not on something that its body names."""
 RETRY_AFTER_UNSAID = timedelta(seconds=5)
 RETRY_AFTER_MAX = timedelta(hours=1)
 
@@ -58,6 +60,8 @@ def _grant(error: HttpResponseError, needs: str) -> str:
     barred = "Firewall" in (code_of(error) or "") or "ForbiddenByFirewall" in (_inner_code(error) or "")
     if barred:
         return "the vault's firewall does not let this machine in: allow its address or use a private endpoint"
+    if code_of(error) in LINKED:
+        return "grant rotator's identity what Azure asks for on an identity or a subnet that it is linked to: rotator doctor names both"
     return f"grant {needs} to rotator's identity" if needs else "grant rotator's identity access"
 
 

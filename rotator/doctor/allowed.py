@@ -49,6 +49,20 @@ def lacking(needs: Iterable[Permission], held: Sequence[Allowance]) -> list[Perm
     return [one for one in needs if one.system == "Azure" and not permits(held, one.action, data=one.data)]
 
 
+def linked_ids(shown: object, path: str) -> list[str]:
+    """The ids at a dotted path of a resource: a mapping's keys, or each `id` of a list. What is of another form names none."""
+    for part in path.split("."):
+        shown = shown.get(part) if isinstance(shown, Mapping) else None
+    said = (
+        shown
+        if isinstance(shown, Mapping)
+        else [one.get("id") for one in shown if isinstance(one, Mapping)]
+        if isinstance(shown, list)
+        else ()
+    )
+    return [one for one in said if isinstance(one, str) and one.lower().startswith("/subscriptions/")]
+
+
 def _names(patterns: tuple[str, ...], action: str) -> bool:
     return any(_compiled(one).fullmatch(action) for one in patterns)
 

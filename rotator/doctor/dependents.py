@@ -3,10 +3,11 @@
 from rotator.core.credential import Credential, Dependent
 from rotator.core.snapshot import Adoption, DependentView, Snapshot, Unseen
 from rotator.doctor import mending
-from rotator.doctor.allowed import lacking
+from rotator.doctor.allowed import lacking, linked_ids
 from rotator.doctor.findings import About, Finding, Subject
 from rotator.doctor.round import Round
-from rotator.settings.permissions import DEPENDENTS
+from rotator.settings.kinds import KINDS, Permission
+from rotator.settings.permissions import DEPENDENTS, LINKS
 
 
 async def check(credential: Credential, snapshot: Snapshot, round_: Round) -> list[Finding]:
@@ -27,6 +28,7 @@ async def _one(credential: Credential, dependent: Dependent, view: DependentView
     elif view is not None and view.adoption is Adoption.STALE:
         found.append(about.warn(f"runs on another value: {view.because}", f"rotator plan {credential.name}"))
     found += await _permissions(dependent, about, round_, blind)
+    found += [] if blind else await _links(dependent, about, round_)
     return found or [about.well(f"is seen ({view.adoption if view else ''}), and may be moved")]
 
 
@@ -49,3 +51,25 @@ async def _permissions(dependent: Dependent, about: About, round_: Round, blind:
             found.append(about.bad(f"we may not {', '.join(certain)}", mend))
         found += [about.warn(f"we may not {one.action}, needed for {one.only_for}", mend) for one in missing if one.only_for]
     return found
+
+
+async def _links(dependent: Dependent, about: About, round_: Round) -> list[Finding]:
+    """What a write of it names is asked for where that is, and not at the dependent."""
+    kind, found = KINDS[dependent.kind], list[Finding]()
+    for need in (one for one in kind.needs if one.linked):
+        shown = await round_.resource(str(dependent.parameters[need.at]), kind.api_version)
+        if isinstance(shown, Unseen):
+            return [about.warn(f"what it is linked to cannot be told: {shown.because}")]
+        for id_ in linked_ids(shown, need.linked):
+            found += await _linked(need, id_, about, round_)
+    return found
+
+
+async def _linked(need: Permission, id_: str, about: About, round_: Round) -> list[Finding]:
+    name, held = id_.rsplit("/", 1)[-1], await round_.allowances(id_)
+    if isinstance(held, Unseen):
+        return [about.warn(f"what we may do with {name}, which it is linked to, cannot be told: {held.because}")]
+    if lacking([need], held):
+        mend = mending.grant(LINKS, id_, round_.who)
+        return [about.bad(f"is linked to {name}, where we may not {need.action}: no write of it would be let through", mend)]
+    return []

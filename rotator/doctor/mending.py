@@ -10,8 +10,8 @@ NOBODY = "OBJECT-ID-OF-ROTATOR"
 
 
 def grant(role: Role, scope: str, who: str) -> str:
-    """The roles are those of `infra/`, by their titles."""
-    said = f"--assignee-object-id {who or NOBODY} --role {shlex.quote(role.title)} --scope {shlex.quote(scope)}"
+    """The roles are those of `infra/`, by the names that it gives them."""
+    said = f"--assignee-object-id {who or NOBODY} --role {shlex.quote(role.deployed)} --scope {shlex.quote(scope)}"
     return f"az role assignment create {said}"
 
 

@@ -52,6 +52,10 @@ class Round:
         """What our identity may do at a resource, as Azure itself says."""
         return await self._once("permissions", scope, self._allowances)
 
+    async def resource(self, id_: str, api_version: str) -> Mapping[str, Any] | Unseen:
+        """A resource as Azure shows it."""
+        return await self._once("resource", id_, lambda scope: self._resource(scope, api_version))
+
     async def locks(self, subscription: str) -> tuple[LockFound, ...] | Unseen:
         """Every lock in a subscription."""
         return await self._once("locks", subscription, self._locks)
@@ -72,6 +76,14 @@ class Round:
         try:
             with faults(what, needs="Microsoft.Authorization/permissions/read"):
                 return allowances_of(await self.arm.rows(f"{scope}/providers/Microsoft.Authorization/permissions", PERMISSIONS_API))
+        except Fault as fault:
+            return unseen(what, fault)
+
+    async def _resource(self, id_: str, api_version: str) -> Mapping[str, Any] | Unseen:
+        what = f"what {id_.rsplit('/', 1)[-1]} is linked to"
+        try:
+            with faults(what):
+                return await self.arm.call("GET", id_, api_version)
         except Fault as fault:
             return unseen(what, fault)
 

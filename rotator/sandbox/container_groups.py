@@ -1,7 +1,8 @@
 """Container Instances: a group is written as a whole, and what is secure in it is never shown again.
 
 Promises: a PUT that leaves a secure value out loses it; every PUT restarts the containers; neither vaults nor changes
-reach a running container. Never: shows a secure value, a registry's password or a volume's secret.
+reach a running container; who writes a group must have the right to the identities and subnets that it names.
+Never: shows a secure value, a registry's password or a volume's secret.
 """
 
 import copy
@@ -58,6 +59,8 @@ class ContainerGroups:
         content = call.json()
         if not content.get("location") or not (content.get("properties") or {}).get("containers"):
             raise Refused(400, "InvalidRequestContent", "location and properties.containers are required.")
+        for action, linked in _linked(content):
+            self._state.grants.check_linked(action, linked, "Microsoft.ContainerInstance/containerGroups/write", group.id)
         group.content = content
         group.restarts += 1
         group.started_at = self._state.now() + timedelta(seconds=group.takes_s)
@@ -84,3 +87,10 @@ class ContainerGroups:
         properties["instanceView"] = {"state": "Running" if running else "Pending"}
         name = group.id.rsplit("/", 1)[1]
         return {**shown, "id": group.id, "name": name, "type": "Microsoft.ContainerInstance/containerGroups"}
+
+
+def _linked(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for id_ in (content.get("identity") or {}).get("userAssignedIdentities") or {}:
+        yield "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", id_
+    for subnet in content["properties"].get("subnetIds") or []:
+        yield "Microsoft.Network/virtualNetworks/subnets/join/action", subnet["id"]

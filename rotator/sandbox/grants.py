@@ -83,6 +83,15 @@ class Grants:
             message = f"The client does not have authorization to perform action '{action}' over scope '{scope}'."
             raise Refused(403, "AuthorizationFailed", message)
 
+    def check_linked(self, action: str, linked: str, allowed: str, scope: str) -> None:
+        """Raise Refused (403) where a write names something that its writer has no right to, as Azure words it."""
+        if not self.permits(action, linked):
+            message = (
+                f"The client has permission to perform action '{allowed}' on scope '{scope}'; however, it does not have permission "
+                f"to perform action '{action}' on the linked scope(s) '{linked}' or the linked scope(s) are invalid."
+            )
+            raise Refused(403, "LinkedAuthorizationFailed", message)
+
 
 def resource_of(path: str) -> str:
     """The resource a path is about: without an action behind it, or a list that Authorization or Insights has of it."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from rotator.settings.kinds import KINDS
 from rotator.settings.kinds.declaration import Declaration, Permission
 
+DEPLOYED_AS = "rotator"
+"""How the templates under `infra/` call what they make, unless they are told otherwise."""
 _ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 _SECRETS = "Microsoft.KeyVault/vaults/secrets"
 
@@ -29,6 +31,11 @@ class Role:
     why: str
     needs: tuple[Permission, ...]
     required: bool = False
+
+    @property
+    def deployed(self) -> str:
+        """As the templates define it: a custom role's name is there once in a tenant, so it says which rotator it is for."""
+        return f"{self.title} ({DEPLOYED_AS})"
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -126,16 +133,25 @@ HUNT = Role(
 )
 """Apart from the survey's: who may read every app's settings may read every app's secrets."""
 CORE: tuple[Role, ...] = (KEYS, SECRETS, KILL_SWITCH, SURVEY)
+LINKS = Role(
+    name="links",
+    title="Rotator: what dependents are linked to",
+    scope="each identity and each subnet that a dependent's write names, and nothing above it: who may assign an identity may act as it",
+    why="writes back a container group that has an identity or is in a subnet: Azure asks for these on them, and not on the group",
+    needs=tuple(one for kind in KINDS.values() for one in kind.needs if one.linked),
+)
+"""Apart from the kinds, since it is granted elsewhere than on the dependents."""
 
 
 def role_of(kind: Declaration) -> Role:
-    """What one kind of dependent needs, as a role of its own."""
+    """What one kind of dependent needs on itself, as a role of its own."""
+    needs = tuple(one for one in kind.needs if not one.linked)
     return Role(
         name=kind.kind,
         title=f"Rotator: dependents, {kind.kind}",
-        scope=", ".join(dict.fromkeys(f"what `{one.at}` names" for one in kind.needs)),
+        scope=", ".join(dict.fromkeys(f"what `{one.at}` names" for one in needs)),
         why=f"{kind.moves}; proven by {kind.proof}",
-        needs=kind.needs,
+        needs=needs,
     )
 
 
@@ -145,7 +161,7 @@ DEPENDENTS: dict[str, Role] = {name: role_of(kind) for name, kind in KINDS.items
 
 def azure_roles() -> Iterator[Role]:
     """Every role that Azure grants: what `infra/` has a definition of."""
-    return (role for role in (*CORE, HUNT, *DEPENDENTS.values()) if role.actions or role.data_actions)
+    return (role for role in (*CORE, HUNT, LINKS, *DEPENDENTS.values()) if role.actions or role.data_actions)
 
 
 def cluster_rules() -> dict[str, tuple[str, ...]]:

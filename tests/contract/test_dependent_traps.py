@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from rotator.core.credential import Dependent
-from rotator.core.faults import Conflict, Fault, Missing, Rejected
+from rotator.core.faults import Conflict, Denied, Fault, Missing, Rejected
 from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents import Tools, make
 from rotator.engine.ports import Published
 from rotator.sandbox import Sandbox
+from rotator.sandbox.grants import Grant
 from rotator.sandbox.sites import swap
+from rotator.settings.permissions import LINKS
 from tests.contract.rigs_on_arm import (
     group_content,
     publish,
@@ -340,6 +342,24 @@ async def test_a_secure_value_that_nobody_supplies_is_not_lost_and_is_named(sand
     assert "chat/OTHER, registry/example.azurecr.io" in told
     assert "`secure:`" in told
     assert app.sent("SetContainerGroup") == 0
+
+
+async def test_a_group_is_written_back_only_by_who_may_assign_its_identity_and_join_its_subnet(sandbox: Sandbox, tools: Tools) -> None:
+    made, app = await group(sandbox, tools, SUPPLIED)
+    identity = "/subscriptions/s/resourceGroups/r/providers/Microsoft.ManagedIdentity/userAssignedIdentities/chat"
+    made.content["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
+    made.content["properties"]["subnetIds"] = [
+        {"id": "/subscriptions/s/resourceGroups/r/providers/Microsoft.Network/virtualNetworks/v/subnets/s"}
+    ]
+    for missing in LINKS.actions:
+        sandbox.state.grants.held = [Grant(actions=("*",), not_actions=(missing,), data_actions=("*",))]
+        told = await app.refused(Denied)
+        assert "LinkedAuthorizationFailed" in told
+        assert "linked to" in told
+    assert made.restarts == 0
+    sandbox.state.grants.held = [Grant(actions=("Microsoft.ContainerInstance/*", *LINKS.actions), data_actions=("*",))]
+    await app.deliver()
+    assert made.restarts == 1
 
 
 async def test_volumes_workspaces_and_extensions_have_values_that_are_not_given_back(sandbox: Sandbox, tools: Tools) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.doctor.allowed import Allowance, allowances_of, lacking, permits
+from rotator.doctor.allowed import Allowance, allowances_of, lacking, linked_ids, permits
 from rotator.settings.permissions import KEYS, SECRETS
 
 LIST = "Microsoft.CognitiveServices/accounts/listKeys/action"
@@ -59,3 +59,21 @@ roles = st.builds(Allowance, actions=st.lists(words, max_size=3).map(tuple), not
 @given(st.lists(roles, max_size=4), st.text("ab/.", max_size=6))
 def test_one_role_more_never_allows_less(held: list[Allowance], action: str) -> None:
     assert not permits(held[:-1], action) or permits(held, action)
+
+
+@pytest.mark.parametrize(
+    ("shown", "path", "ids"),
+    [
+        (
+            {"identity": {"userAssignedIdentities": {"/subscriptions/s/a": {}, "/subscriptions/s/b": {}}}},
+            "identity.userAssignedIdentities",
+            2,
+        ),
+        ({"properties": {"subnetIds": [{"id": "/subscriptions/s/a"}, {"name": "of an older form"}]}}, "properties.subnetIds", 1),
+        ({"identity": {"type": "SystemAssigned"}}, "identity.userAssignedIdentities", 0),
+        ({"properties": None}, "properties.subnetIds", 0),
+        ({"properties": {"subnetIds": "none"}}, "properties.subnetIds", 0),
+    ],
+)
+def test_what_a_resource_is_linked_to(shown: object, path: str, ids: int) -> None:
+    assert len(linked_ids(shown, path)) == ids

@@ -135,6 +135,6 @@ def test_findings_stand_by_subject_with_the_worst_first_and_each_once() -> None:
 def test_a_command_that_mends_can_be_pasted() -> None:
     scope = "/subscriptions/s/resourceGroups/my group/providers/Microsoft.CognitiveServices/accounts/chat"
     assert mending.grant(KEYS, scope, "oid") == (
-        f"az role assignment create --assignee-object-id oid --role '{KEYS.title}' --scope '{scope}'"
+        f"az role assignment create --assignee-object-id oid --role '{KEYS.deployed}' --scope '{scope}'"
     )
     assert "--vault-name kv --name chat-key" in mending.recover(Secret(vault="https://kv.vault.azure.net", name="chat-key"))

@@ -10,7 +10,18 @@ import pytest
 import yaml
 
 from rotator.settings.kinds import KINDS
-from rotator.settings.permissions import CORE, DEPENDENTS, KEYS, KILL_SWITCH, SECRETS, SURVEY, azure_roles, cluster_rules
+from rotator.settings.permissions import (
+    CORE,
+    DEPENDENTS,
+    DEPLOYED_AS,
+    KEYS,
+    KILL_SWITCH,
+    LINKS,
+    SECRETS,
+    SURVEY,
+    azure_roles,
+    cluster_rules,
+)
 
 TOP = Path(__file__).parents[2]
 INFRA = TOP / "infra"
@@ -59,8 +70,24 @@ def test_a_rotation_needs_two_roles() -> None:
 def test_every_kind_is_a_role_of_what_it_declares() -> None:
     assert list(DEPENDENTS) == list(KINDS)
     for name, kind in KINDS.items():
-        assert DEPENDENTS[name].needs == kind.needs
+        assert DEPENDENTS[name].needs == tuple(one for one in kind.needs if not one.linked)
         assert not set(DEPENDENTS[name].actions) & set(KEYS.actions)
+
+
+def test_what_is_granted_on_a_linked_resource_is_in_no_role_of_a_dependent_s_own_scope() -> None:
+    """At a resource group it would let rotator act as every identity there."""
+    assert set(LINKS.needs) == {one for kind in KINDS.values() for one in kind.needs if one.linked}
+    assert all(KINDS[name].api_version for name, kind in KINDS.items() if any(one.linked for one in kind.needs))
+    for role in azure_roles():
+        assert role is LINKS or not {action for action in role.actions if action.endswith(("/assign/action", "/join/action"))}, role.name
+
+
+def test_roles_are_called_what_doctor_calls_them() -> None:
+    bicep, terraform = ((INFRA / name).read_text(encoding="utf-8") for name in ("bicep/main.bicep", "terraform/variables.tf"))
+    assert f"param name string = '{DEPLOYED_AS}'" in bicep
+    assert "roleName: '${roles[role].title} (${name})'" in bicep
+    assert re.search(rf'variable "name" \{{[^}}]*default\s+= "{DEPLOYED_AS}"', terraform)
+    assert 'name        = "${local.roles[each.key].title} (${var.name})"' in (INFRA / "terraform/main.tf").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("file", ["bicep/main.bicep", "terraform/main.tf"])
@@ -76,6 +103,7 @@ def test_roles_that_the_templates_ask_for_are_there() -> None:
     assert said
     assert {name.strip(" '") for name in said[1].split(",")} | {"kill-switch"} == {role.name for role in CORE} <= defined
     assert {name for name, role in DEPENDENTS.items() if role.actions or role.data_actions} <= defined
+    assert LINKS.name in defined
 
 
 def test_the_cluster_s_rules_are_those_of_the_kinds() -> None:

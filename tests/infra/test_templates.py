@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pycep import BicepParser
 
+from rotator.ledger.opening import SESSIONS, SESSIONS_MORE
 from rotator.settings import Settings, load, parse
 from rotator.settings.permissions import DEPENDENTS
 
@@ -77,6 +78,16 @@ def test_the_example_of_parameters_says_what_main_asks_for() -> None:
     said = set(BicepParser().parse(text=re.sub(r"^param ", "var ", text.partition("\n")[2], flags=re.MULTILINE))["variables"])
     asked = re.findall(r"^param (\w+) \w+( =)?", (BICEP / "main.bicep").read_text(encoding="utf-8"), re.MULTILINE)
     assert {name for name, default in asked if not default} <= said <= {name for name, _ in asked}
+
+
+def test_the_database_takes_the_connections_of_all_workers() -> None:
+    """Azure's documents: 414 for users' on a Standard_B2s. Each worker's lock and ear are two more."""
+    bicep, main = ((BICEP / name).read_text(encoding="utf-8") for name in ("modules/ledger.bicep", "main.bicep"))
+    most = re.search(r"@maxValue\((\d+)\)\n@description[^\n]*\nparam replicas", main)
+    assert most
+    assert int(most[1]) * (SESSIONS + SESSIONS_MORE + 2) <= 414
+    assert "name: 'Standard_B2s'" in bicep
+    assert '"B_Standard_B2s"' in (INFRA / "terraform" / "ledger.tf").read_text(encoding="utf-8")
 
 
 def test_no_template_holds_a_secret_or_a_password() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rotator.sandbox import SandboxThread
-from rotator.settings.permissions import KEYS, SECRETS
+from rotator.settings.permissions import KEYS, LINKS, SECRETS
 from tests.sandbox.conftest import Estate, build_estate
 
 CHANGING = {"SetSecret", "UpdateSecret", "UpdateAccount", "RegenerateKey", "DeleteSecret", "RecoverSecret", "PurgeSecret"}
@@ -61,7 +61,7 @@ def test_a_role_that_lacks_minting_is_found_with_the_command_that_grants_it(esta
     (one, other) = troubles(estate)
     assert {one["name"], other["name"]} == set(estate.names)
     assert one["said"] == "we may not Microsoft.CognitiveServices/accounts/regenerateKey/action"
-    assert f"--role '{KEYS.title}' --scope {azure.account(one['name']).id}" in one["mend"]
+    assert f"--role '{KEYS.deployed}' --scope {azure.account(one['name']).id}" in one["mend"]
     azure.grant(azure.account("chat-prod").id, ["Microsoft.CognitiveServices/accounts/regenerateKey/action"])
     assert [one["name"] for one in troubles(estate)] == ["agents"]
 
@@ -176,6 +176,31 @@ def test_a_dependent_is_asked_for_and_so_is_what_moves_it(estate: Estate) -> Non
     (bad,) = [one for one in troubles(estate, "chat-prod") if one["subject"] == "dependent"]
     assert "Microsoft.Web/sites/config/write" in bad["said"]
     assert site in bad["mend"]
+
+
+def test_what_a_dependent_is_linked_to_is_asked_for_where_that_is(estate: Estate) -> None:
+    """Azure refuses the write of a group on the identity and the subnet that it names, whatever we may do with the group."""
+    azure, place = estate.azure, "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-shared/providers"
+    identity, subnet = (
+        f"{place}/Microsoft.ManagedIdentity/userAssignedIdentities/id-chat",
+        f"{place}/Microsoft.Network/virtualNetworks/v/subnets/s",
+    )
+    container = {
+        "name": "chat",
+        "properties": {"environmentVariables": [{"name": "KEY", "value": azure.account("chat-prod").keys["key1"]}]},
+    }
+    properties = {"osType": "Linux", "containers": [container], "subnetIds": [{"id": subnet}]}
+    content = {"location": "we", "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}, "properties": properties}
+    group = azure.add_consumer("container_group", "chat-batch", content=content).id
+    dependent = {"kind": "container-instance", "group": group, "variable": "KEY"}
+    change(estate, lambda document: document["credentials"][0].update(dependents=[dependent]))
+    assert [one["severity"] for one in findings(estate, "chat-prod") if one["subject"] == "dependent"] == ["warning"]  # no mark on it yet
+    azure.dispossess()
+    azure.grant("/", ["*"], not_actions=["*/assign/action", "*/join/action"], data_actions=["*"])
+    azure.grant(group, ["*"])
+    bad = [one for one in troubles(estate, "chat-prod") if one["subject"] == "dependent" and one["severity"] == "error"]
+    assert {one["mend"].rsplit(" ", 1)[-1] for one in bad} == {identity, subnet}
+    assert {one["said"].split("may not ")[1].split(":")[0] for one in bad} == set(LINKS.actions)
 
 
 def test_the_senders_secrets_and_tokens_are_tried(estate: Estate) -> None:

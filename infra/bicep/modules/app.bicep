@@ -102,6 +102,10 @@ resource app 'Microsoft.App/containerApps@2024-03-01' = {
               name: 'AZURE_CLIENT_ID'
               value: client
             }
+            {
+              name: 'SETTINGS' // a change of a secret alone makes no new revision, and the old one keeps what it has
+              value: uniqueString(settings)
+            }
           ], named)
           resources: {
             cpu: json('0.5')

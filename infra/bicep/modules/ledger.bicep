@@ -2,14 +2,16 @@
 param name string
 param location string
 param administrators object
+param geoBackup bool
 param subnet string
 param zone string
 
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
-  name: '${name}-ledger'
+  name: name
   location: location
+  // Each worker may open 32 connections, and the smallest size takes 35 of users' in all; this one takes 414.
   sku: {
-    name: 'Standard_B1ms'
+    name: 'Standard_B2s'
     tier: 'Burstable'
   }
   properties: {
@@ -25,7 +27,7 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
     }
     backup: {
       backupRetentionDays: 14
-      geoRedundantBackup: 'Enabled'
+      geoRedundantBackup: geoBackup ? 'Enabled' : 'Disabled'
     }
     highAvailability: {
       mode: 'Disabled'

@@ -1,4 +1,5 @@
-// A network of its own: one subnet for the app, one for the database, and the zone that finds the database.
+// A network of its own: one subnet for the app, one for the database, and the zone that finds the database. From the app's subnet vaults and
+// accounts are reached by service endpoints, so that their firewalls can let it in by its id.
 param name string
 param location string
 
@@ -17,6 +18,14 @@ resource network 'Microsoft.Network/virtualNetworks@2024-01-01' = {
           networkSecurityGroup: {
             id: rules.id
           }
+          serviceEndpoints: [
+            {
+              service: 'Microsoft.KeyVault'
+            }
+            {
+              service: 'Microsoft.CognitiveServices'
+            }
+          ]
           delegations: [
             {
               name: 'app'

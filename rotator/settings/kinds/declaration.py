@@ -41,7 +41,8 @@ class Permission:
     """One action that rotator's identity needs for a kind; `system` is who grants it.
 
     `at` is the parameter that names the resource it is needed on. `only_for` says, for people, what needs it where not every dependent
-    of the kind does. For Azure, `data` tells a data action (roles list them apart) from one of the control plane.
+    of the kind does. For Azure, `data` tells a data action (roles list them apart) from one of the control plane. `linked` is where in that
+    resource stand the ids of those that it is needed on instead: Azure asks for it there when a write names them.
     """
 
     action: str
@@ -49,11 +50,15 @@ class Permission:
     only_for: str = ""
     data: bool = False
     system: str = "Azure"
+    linked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """One kind. `module` is the room in `rotator.dependents` that fulfils it; `extra` the pip extra that brings its client, if any."""
+    """One kind. `module` is the room in `rotator.dependents` that fulfils it; `extra` the pip extra that brings its client, if any.
+
+    `api_version` is that of the resource, where `needs` have something `linked`.
+    """
 
     parameters: type[DependentSettings]
     reads: str
@@ -62,6 +67,7 @@ class Declaration:
     needs: tuple[Permission, ...]
     module: str
     extra: str = ""
+    api_version: str = ""
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,24 @@
-"""The kinds that live behind Azure Resource Manager."""
+"""The kinds that live behind Azure Resource Manager.
+
+Azure checks access to a *linked* resource where the body of a write names it, and only there: so `az containerapp update` asked for
+`managedEnvironments/join/action` while it sent the environment's id, and no more since it leaves that out (microsoft/azure-container-apps
+issue 530, Azure/azure-cli-extensions pull request 6276; the refusal is called LinkedAuthorizationFailed). What our writes name, hence:
+
+- container apps and jobs: a PATCH of `configuration.secrets` alone, with neither the environment nor `identity`: nothing linked. (A secret
+  by reference carries the id of an identity that the app has already. No check of that one is documented; the doctor cannot tell.)
+- container groups: a PUT of the whole, with `identity.userAssignedIdentities` and `subnetIds`. The first asks for
+  `userAssignedIdentities/assign/action` (Azure's built-in role Managed Identity Operator; refusals of this wording for container apps'
+  PUT in Azure/azure-cli-extensions issue 9990, for scale sets in Azure/aad-pod-identity issue 613, for groups in the comments of public
+  templates that make them). The second asks for `subnets/join/action` (Azure's reference of ContainerSandboxGroupSubnetReference in
+  Microsoft.ContainerInstance: the caller must have it, by a linked access check at create and update). A log workspace goes by its id
+  and key: nothing linked.
+- App Service: `config/appsettings` holds settings alone; VNet integration, identities and `keyVaultReferenceIdentity` are in other parts
+  of the site. API Management: named values and backends, not the service, whose own PUT does join its subnet (Azure/azure-cli issue 23447).
+  Data Factory: a linked service refers to credentials and vaults by name inside the factory. Connections: their own fields. Nothing linked.
+
+The kill switch's PATCH of an account names `disableLocalAuth` alone: neither network rules (`joinViaServiceEndpoint/action`), nor
+identities, nor a customer's key.
+"""
 
 from typing import Annotated, Literal
 
@@ -184,9 +204,22 @@ ON_ARM = (
         needs=(
             Permission(action=f"{_ACI}/read", at="group"),
             Permission(action=f"{_ACI}/write", at="group"),
+            Permission(
+                action="Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+                at="group",
+                only_for="groups with a user-assigned identity, on that identity",
+                linked="identity.userAssignedIdentities",
+            ),
+            Permission(
+                action="Microsoft.Network/virtualNetworks/subnets/join/action",
+                at="group",
+                only_for="groups in a virtual network, on their subnet",
+                linked="properties.subnetIds",
+            ),
         ),
         module="container_instance",
         extra="container-instances",
+        api_version="2023-05-01",
     ),
     Declaration(
         parameters=ApiManagement,
