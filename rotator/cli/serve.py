@@ -51,10 +51,22 @@ def command(once: bool, common: Common) -> None:
 async def _serve(house: House, once: bool, common: Common, notifier: Notifier, metrics: "Metrics") -> Exit:
     from rotator.daemon.life import Daemon
     from rotator.daemon.systemd import Systemd
-    from rotator.ledger.locks import AlreadyServed
     from rotator.settings import load
 
     daemon = Daemon(house, lambda: load(common.config), Systemd())
+    with daemon.heeding_signals():
+        await _begin(daemon)
+        if once:
+            await daemon.live(once=True)
+        else:
+            await _tell_people(daemon, house, notifier)
+            await _listen_and_live(daemon, house, common.config.absolute().parent, metrics)
+    return Exit.DONE
+
+
+async def _begin(daemon: "Daemon") -> None:
+    from rotator.ledger.locks import AlreadyServed
+
     try:
         await daemon.begin()
     except AlreadyServed as served:
@@ -62,12 +74,6 @@ async def _serve(house: House, once: bool, common: Common, notifier: Notifier, m
             Exit.REFUSED,
             f"Another daemon serves this ledger: {served.owner}. A SQLite ledger has one daemon; several can share a PostgreSQL one.",
         )
-    if once:
-        await daemon.live(once=True)
-    else:
-        await _tell_people(daemon, house, notifier)
-        await _listen_and_live(daemon, house, common.config.absolute().parent, metrics)
-    return Exit.DONE
 
 
 async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> None:
