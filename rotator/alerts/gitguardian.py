@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rotator.alerts.authentic import SharedSecret, check_fresh, check_hex, moment
@@ -51,19 +52,9 @@ def _record(post: Post, body: Mapping[str, Any]) -> Record:
     if action not in {*LEAKS, *REOPENS, *CLOSES}:
         return Ignored(because="an action that tells of no leaked key")
     incident = mapping(body.get("incident"))
-    count = number(incident, "id")
-    if count is None:
-        raise Malformed("the incident does not say its id")
-    detector = mapping(incident.get("detector"))
-    origin = Origin(
-        source=SOURCE,
-        id=str(count),
-        reported_at=post.at,
-        happened_at=time(body, "timestamp") or time(incident, "date"),
-        url=link(text(incident, "gitguardian_url")),
-        note=word(text(detector, "display_name", "name")),
-    )
-    clues, kind = clues_of(incident, count), word(text(detector, "name"))
+    count = number_of(incident)
+    origin = origin_of(incident, count, post.at, time(body, "timestamp"))
+    clues, kind = clues_of(incident, count), kind_of(incident)
     if action in CLOSES:
         how = word(text(incident, "ignore_reason")) or CLOSES[action]
         return Closed(origin=origin, clues=clues, how=how, by=word(text(incident, "assignee_email")))
@@ -72,6 +63,30 @@ def _record(post: Post, body: Mapping[str, Any]) -> Record:
     if text(incident, "status").lower() in CLOSES.values():
         return Ignored(because="the incident is closed already")
     return Leak(origin=origin, clues=clues, kind=kind)
+
+
+def number_of(incident: Mapping[str, Any]) -> int:
+    """By what it is named. Raises Malformed."""
+    count = number(incident, "id")
+    if count is None:
+        raise Malformed("the incident does not say its id")
+    return count
+
+
+def origin_of(incident: Mapping[str, Any], count: int, at: datetime, happened: datetime | None = None) -> Origin:
+    """Whose word it is, whether the webhook or the API tells of it."""
+    return Origin(
+        source=SOURCE,
+        id=str(count),
+        reported_at=at,
+        happened_at=happened or time(incident, "date"),
+        url=link(text(incident, "gitguardian_url")),
+        note=word(text(mapping(incident.get("detector")), "display_name", "name")),
+    )
+
+
+def kind_of(incident: Mapping[str, Any]) -> str:
+    return word(text(mapping(incident.get("detector")), "name"))
 
 
 def clues_of(incident: object, count: int) -> tuple[Clue, ...]:

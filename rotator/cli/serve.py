@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.web.metrics import Metrics
 
 POLL_EVERY = timedelta(minutes=5)
-"""How often the sources are asked for what a lost delivery told of (and once at the start): GitHub sends none again."""
+"""How often the sources are asked for what a lost delivery told of (and once at the start): GitHub and GitGuardian send none again."""
 
 
 @click.command("serve", short_help="Keep the fleet rotated, without anyone watching.")
@@ -115,8 +115,7 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
 
     settings, clock, watch, azure = house.settings, house.world.clock, house.world.watch, house.azure
     async with open_alerting(house, directory) as alerting, open_doorkeeper(house, directory) as kept:
-        github = settings.alerts.github
-        sources = Sources(alerting, github.repositories if github else (), clock.now)
+        sources = Sources(alerting, clock.now, **settings.alerts.polled())
         who_we_are = lambda: azure.credential.object_id(azure.arm_scope)  # noqa: E731
         reception = Reception(daemon.fleet, house.ledger.inbox, settings.alerts.policy, who_we_are)
         triage = Triage(daemon.fleet, house.ledger, reception.registry, sources.fetches(), sources.closes())

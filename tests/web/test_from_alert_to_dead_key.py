@@ -362,7 +362,7 @@ async def test_the_poll_finds_what_a_lost_delivery_told_of_and_only_that(open_st
         lost = before.azure.leak_on_github("example/chat", before.key())
     async with open_street(url, alerts=polled) as street:
         await buried(street, lost)
-        assert street.told("poll_found") == [{"reports": ["example/chat#1"]}]
+        assert street.told("poll_found") == [{"source": "github", "reports": ["example/chat#1"]}]
     async with open_street(url, alerts=polled) as street:
         await asyncio.sleep(0.3)
         assert street.told("poll_found") == []
@@ -384,6 +384,68 @@ async def test_the_poll_finds_what_a_person_opened_again_and_not_what_was_closed
         await street.until(lambda: street.told("poll_found"), "the alert that is open again")
         assert street.reports()[-1]["reopened"]
         await street.until(lambda: alert.state == "resolved", "closed alert")
+
+
+async def test_the_poll_finds_an_incident_of_gitguardians_whose_delivery_was_lost(open_street: Open, url: str) -> None:
+    async with open_street(url, living=False) as before:
+        value, lost = before.key(), before.azure.leak_to_gitguardian(before.key())
+        lost.status = "ASSIGNED"
+    async with open_street(url) as street:
+        await street.until(lambda: lost.status == "RESOLVED", "resolved incident")
+        assert lost.secret_revoked
+        assert dead(street, value)
+        assert street.told("poll_found") == [{"source": "gitguardian", "reports": [str(lost.id)]}]
+        street.assert_no_key_anywhere()
+    async with open_street(url) as street:
+        await asyncio.sleep(0.3)
+        assert street.told("poll_found") == []
+        assert len(street.reports()) == 1
+
+
+async def test_a_polled_incident_that_is_listed_without_its_hash_is_fetched(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, living=False) as before:
+        lost = before.azure.leak_to_gitguardian(before.key())
+        whole, lost.hmsl_hash = lost.hmsl_hash, "xxx"
+    before.azure.fault("GetIncident", "500-before", times=1000)
+    async with open_street(sqlite) as street:
+        await street.until(lambda: street.told("report_put_off"), "first try")
+        lost.hmsl_hash = whole
+        street.azure.clear_faults()
+        await street.until(lambda: lost.status == "RESOLVED", "resolved incident")
+
+
+async def test_what_was_delivered_is_not_found_once_more_and_is_one_case_with_it(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, living=False) as before:
+        incident = before.azure.leak_to_gitguardian(before.key())
+        alert = before.azure.leak_on_github("example/chat", before.key())
+        assert (await before.post(before.senders.gitguardian(incident)))[0] == 202
+    async with open_street(sqlite, alerts=polled) as street:
+        await buried(street, alert)
+        await street.until(lambda: incident.status == "RESOLVED", "resolved incident")
+        assert [row["source"] for row in street.reports()] == ["gitguardian", "github"]
+        assert [told["source"] for told in street.told("poll_found")] == ["github"]
+        assert len(await street.cases()) == 1
+
+
+async def test_a_workspace_that_is_not_to_be_polled_is_not(open_street: Open, sqlite: str) -> None:
+    def unpolled(alerts: dict[str, Any]) -> None:
+        alerts["gitguardian"]["poll"] = False
+
+    async with open_street(sqlite, alerts=unpolled) as street:
+        street.azure.leak_to_gitguardian(street.key())
+        await street.until(lambda: street.told("serving"), "service")
+        await asyncio.sleep(0.3)
+        assert not [entry for entry in street.azure.journal if entry.operation == "ListIncidents"]
+
+
+async def test_a_poll_that_one_source_refuses_asks_the_others(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, living=False) as before:
+        alert = before.azure.leak_on_github("example/chat", before.key())
+    before.azure.fault("ListIncidents", "403", times=1000)
+    async with open_street(sqlite, alerts=polled) as street:
+        await buried(street, alert)
+        refused = await street.until(lambda: street.told("poll_failed", place="gitguardian: the workspace of the token"), "refusal")
+        assert "the token in the settings" in refused[0]["because"]
 
 
 async def test_a_ledger_that_is_away_is_said_and_what_comes_after_it_goes_on(open_street: Open, postgresql: Server) -> None:
