@@ -8,7 +8,7 @@ from itertools import pairwise
 from rotator.core.credential import Reason
 from rotator.core.evidence import KILLS
 from rotator.core.incident import State
-from rotator.core.legible import legible
+from rotator.core.legible import legible, stamp
 from rotator.core.line import Line, What
 from rotator.core.timeline import Timeline
 
@@ -60,7 +60,7 @@ def figures(told: Timeline) -> Figures:
 def reported_at(told: Timeline) -> datetime:
     """The first word about it, by whichever record has the earliest."""
     filed = told.evidence.filed
-    times = [told.case.reported_at, *(report.reported_at for report, _, _ in told.reports)]
+    times = [told.case.reported_at, *(one.report.reported_at for one in told.reports)]
     return min([*times, filed.at] if filed else times)
 
 
@@ -157,9 +157,11 @@ def _of_the_steps(told: Timeline) -> Iterator[str]:
 
 
 def _of_the_sources(told: Timeline) -> Iterator[str]:
-    failed = sum(closing == "failed" for _, closing, _ in told.reports)
-    waiting = sum(closing == "due" for _, closing, _ in told.reports)
+    failed = [one for one in told.reports if one.closing == "failed"]
+    waiting = sum(one.closing == "due" for one in told.reports)
     if failed:
-        yield f"{failed} report(s) could not be closed at their source: a person has to."
+        again = max((one.again_at for one in failed if one.again_at), default=None)
+        then = f"tried again at {stamp(again)}" if again else "tried again when the daemon starts or reads its settings anew"
+        yield f"{len(failed)} report(s) are not closed at their source, because {legible(failed[-1].answer)}; {then}."
     if waiting:
         yield f"{waiting} report(s) are still to be closed at their source."

@@ -82,7 +82,7 @@ def _sources(sources: dict[str, Any]) -> Iterator[str]:
 
 
 def _source(one: dict[str, Any]) -> list[str]:
-    closing = " ".join(filter(None, (one["closing"], one["closing_told"])))
+    closing = ": ".join(filter(None, (one["closing"], one["closing_told"])))
     return [one["reported_at"], one["source"], one["id"], one["url"] or "", one["verdict"], closing]
 
 

@@ -77,6 +77,23 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A report, how it was closed at its source (empty: not, or not yet), what that said, and when it is tried again."""
+
+    report: Report
+    closing: str = ""
+    answer: str = ""
+    again_at: datetime | None = None
+
+    @property
+    def closing_told(self) -> str:
+        """A sentence for people."""
+        again = f"; tried again at {self.again_at:%Y-%m-%d %H:%M:%S} UTC" if self.again_at else ""
+        not_closed = self.closing == "failed" or (self.closing == "due" and self.answer)
+        return f"not closed at its source, because {self.answer}{again}" if not_closed else self.answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKey:
     """A value of ours that the index knows: whose, where it was seen, and whether it is replaced, or proven dead."""
 

@@ -25,13 +25,11 @@ from rotator.core.audit import AuditEvent
 from rotator.core.evidence import Evidence, gather
 from rotator.core.incident import Incident
 from rotator.core.line import Line, What
-from rotator.core.report import Report
+from rotator.core.report import Told
 from rotator.core.snapshot import KeyMemory
 
 BEFORE = -5
 """The rank of what has no event of its own, and was there before the event beside which it is put."""
-Told = tuple[Report, str, str]
-"""A report, how it was closed at its source, and what that said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +57,8 @@ class Timeline:
 def timeline(case: Incident, told: Sequence[Told], events: Sequence[AuditEvent], memory: KeyMemory | None) -> Timeline:
     """The whole of it, from the case, its reports, the audit of its credential and what is remembered of its value."""
     evidence = gather(case, events)
-    reports = tuple(sorted(told, key=lambda one: (one[0].reported_at, one[0].id)))
-    words = [report for report, _, _ in reports]
+    reports = tuple(sorted(told, key=lambda one: (one.report.reported_at, one.report.id)))
+    words = [one.report for one in reports]
     found = [
         *case_lines.reported(words, evidence.filed),
         *case_lines.words(case, words, evidence, memory),

@@ -58,6 +58,7 @@ class Daemon:
         await enlisted(self.fleet, ledger)
         await recalled(self.fleet, ledger.work)
         await ledger.work.reap()
+        await ledger.closings.try_again()
 
     def accompany(self, *companions: Callable[[], Coroutine[Any, Any, None]], ticks: Sequence[Tick] = ()) -> None:
         """Other rooms' loops, which run for as long as the daemon lives, and their ticks."""
@@ -124,6 +125,7 @@ class Daemon:
             await enlisted(self.fleet, self._house.ledger)
             for name in changed:
                 await self._house.ledger.work.wake(name)
+            await self._house.ledger.closings.try_again()
         except LedgerFault as fault:
             watch("reload_unheard", because=str(fault))  # the next tick enlists, and every row comes round by itself
         return True

@@ -28,6 +28,9 @@ POLL = timedelta(seconds=2)
 FETCHED_FOR = timedelta(days=2)
 """How long a sender is asked for a value before a person is to look."""
 CLOSES_MAX, HOPELESS_CLOSES_MAX = 60, 4
+"""How often closing is tried soon, before a person is told."""
+CLOSED_AGAIN, CLOSED_FOR = timedelta(hours=6), timedelta(days=30)
+"""After that: how seldom, and for how long. Then only a start or a reload of the daemon tries again."""
 LOOKS_MAX = 12
 LOOKED_FOR_AGAIN = timedelta(seconds=5)
 
@@ -76,7 +79,7 @@ class Triage:
         if self._dropped:
             await inbox.let_go(list(self._dropped))
             self._dropped.clear()
-        await inbox.make_closable()
+        await self._ledger.closings.make_closable()
         due = await inbox.claim_due(EACH_AT_ONCE, in_hand=Counter(report.source for report in self._in_hand.values()))
         for report in due:
             task = asyncio.create_task(self._one(report), name=report.id)
@@ -109,12 +112,16 @@ class Triage:
         told = f"{fault.what}; {fault.remedy}" if fault.remedy else fault.what
         self._fleet.world.watch("report_put_off", source=report.source, report=report.id, attempt=attempts, because=told)
         if not report.waits and attempts >= (HOPELESS_CLOSES_MAX if hopeless else CLOSES_MAX):
-            self._fleet.world.watch("alert_not_closed", source=report.source, report=report.id, incident=report.incident, because=told)
-            return await self._ledger.inbox.closed(report, "failed", told)
+            return await self._stays_open(report, told)
         if report.waits and self._fleet.world.clock.now() - report.reported_at > FETCHED_FOR:
             await self._say(Asked(report=report, clues=report.clues, final=f"its value could not be had: {told}", verdict=Verdict.NOTED))
             return None
         return await self._ledger.inbox.give_back(report, after=self._patience(report, fault, attempts, hopeless=hopeless), told=told)
+
+    async def _stays_open(self, report: Report, told: str) -> None:
+        if await self._ledger.closings.not_closed(report, told, again=CLOSED_AGAIN, for_as_long_as=CLOSED_FOR):
+            about = {"source": report.source, "at": report.source_id, "report": report.id, "credential": report.credential}
+            self._fleet.world.watch("alert_not_closed", **about, incident=report.incident, because=told)
 
     def _patience(self, report: Report, fault: Fault, attempts: int, *, hopeless: bool) -> timedelta:
         """What a source asks for, within bounds. A value is asked for over days; that an alert stays open is said soon."""
@@ -208,7 +215,7 @@ class Triage:
         try:
             cases = await self._ledger.cases.of(report.credential)
             how, told = await close(report, next((case for case in cases if case.id == report.incident), None))
-            await self._ledger.inbox.closed(report, how, told)
+            await self._ledger.closings.closed(report, how, told)
         finally:
             self._closing.discard(alert)
         self._fleet.world.watch("alert_closed", source=report.source, report=report.id, incident=report.incident, how=how, because=told)

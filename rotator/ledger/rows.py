@@ -13,7 +13,7 @@ from rotator.core.audit import AuditEvent
 from rotator.core.credential import Reason, Slot
 from rotator.core.incident import Incident, State
 from rotator.core.policy import Mode
-from rotator.core.report import Clues, KnownKey, Matter, Report, Verdict
+from rotator.core.report import Clues, KnownKey, Matter, Report, Told, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.core.settle import Intent
 from rotator.core.snapshot import Adoption, Kept, KeyMemory, Rollback
@@ -201,6 +201,11 @@ def report(row: RowMapping) -> Report:
         fingerprint=Fingerprint(row["fingerprint"]) if row["fingerprint"] else None,
         incident=row["incident"],
     )
+
+
+def told(row: RowMapping) -> Told:
+    again = _time(row["due_at"]) if row["closing"] in ("due", "failed") else None
+    return Told(report=report(row), closing=row["closing"], answer=row["closing_told"], again_at=again)
 
 
 REPORT_COLUMNS = tuple(field.name for field in fields(Report) if field.name != "clues")

@@ -86,6 +86,25 @@ def memory_of(chain: Chain) -> KeyMemory:
     )
 
 
+# --- what the sources said ----------------------------------------------------------------------------------------------------
+
+
+def test_an_alert_that_stays_open_is_told_with_the_reason_and_when_it_is_tried_again() -> None:
+    told = report(closing="failed", answer="closing the alert o/r#1: 403; a new token", again=NOW + 6 * HOUR)
+    reason = "closing the alert o/r#1: 403; a new token; tried again at 2026-"
+    assert told.closing_told.startswith(f"not closed at its source, because {reason}")
+    known = unknowns(whole(drained(), told))
+    assert [one for one in known if one.startswith(f"1 report(s) are not closed at their source, because {reason}")], known
+    given_up = unknowns(whole(drained(), report(closing="failed", answer="403")))
+    assert (
+        "1 report(s) are not closed at their source, because 403; tried again when the daemon starts or reads its settings anew."
+        in given_up
+    )
+    assert report(closing="done", answer="resolved as revoked").closing_told == "resolved as revoked"
+    assert report(closing="due", answer="500", again=NOW).closing_told.startswith("not closed at its source, because 500; tried again at")
+    assert report(closing="due").closing_told == ""
+
+
 # --- the way of a case --------------------------------------------------------------------------------------------------------
 
 
@@ -380,8 +399,8 @@ def test_a_suspicion_is_not_told_as_a_leak() -> None:
 
 
 def test_what_is_still_open_at_a_source_is_said() -> None:
-    said = unknowns(whole(drained(), report(1, closing="failed"), report(2, closing="due"), report(3, closing="done")))
-    assert "1 report(s) could not be closed at their source: a person has to." in said
+    said = unknowns(whole(drained(), report(1, closing="failed", answer="403"), report(2, closing="due"), report(3, closing="done")))
+    assert "1 report(s) are not closed at their source, because 403; tried again when the daemon starts or reads its settings anew." in said
     assert "1 report(s) are still to be closed at their source." in said
 
 

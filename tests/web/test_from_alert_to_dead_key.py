@@ -293,8 +293,40 @@ async def test_what_cannot_be_closed_is_said_with_the_remedy(street: Street) -> 
     assert alert.state == "open"
     assert dead(street, alert.secret)
     (case,) = await street.cases()
-    ((_, how, told),) = await street.ledger.inbox.about(case.id)
-    assert (how, told) == ("failed", failed[0]["closing_told"])
+    (told,) = await street.ledger.inbox.about(case.id)
+    assert (told.closing, told.answer) == ("failed", failed[0]["closing_told"])
+    assert told.again_at
+    assert told.again_at > datetime.now(UTC) + timedelta(hours=5)
+
+
+async def not_closed(street: Street) -> HubAlert:
+    """The key is dead and its alert still open, because the token may not close it."""
+    street.azure.fault("UpdateAlert", "403", times=1000)
+    alert: HubAlert = await street.leak()
+    await street.until(lambda: [row for row in street.reports() if row["closing"] == "failed"], "failure")
+    assert len(street.told("alert_not_closed")) == 1
+    street.azure.clear_faults()
+    return alert
+
+
+async def test_an_alert_that_could_not_be_closed_is_tried_again_by_itself(street: Street) -> None:
+    alert = await not_closed(street)
+    await asyncio.to_thread(street.rows, "UPDATE reports SET due_at = 0 WHERE closing = 'failed'")
+    await buried(street, alert)
+    await street.until(lambda: street.reports()[0]["closing"] == "done", "closing")
+
+
+async def test_an_alert_that_could_not_be_closed_is_tried_again_when_the_settings_are_read_anew(street: Street) -> None:
+    alert = await not_closed(street)
+    assert await street.daemon.reload()
+    await buried(street, alert)
+
+
+async def test_an_alert_that_could_not_be_closed_is_tried_again_at_the_next_start(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite) as street:
+        alert = await not_closed(street)
+    async with open_street(sqlite) as street:
+        await buried(street, alert)
 
 
 async def test_a_token_that_may_not_see_the_alert_is_no_verdict_about_the_key(street: Street) -> None:
