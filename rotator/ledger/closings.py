@@ -6,6 +6,7 @@
     failed       could not be closed: a person was told                  seldom, for a while; and at each start or reload of the daemon
     done         closed by us, or by us before                           –
     otherwise    somebody closed it in another way, whose word stands    –
+    left         open at its source again and again: a person was told   –
 
 All reports of one alert go this way together.
 """
@@ -46,7 +47,7 @@ class Closings:
         return found.rowcount
 
     async def closed(self, report: Report, how: str, told: str) -> None:
-        """Closed at its source by us (`done`), or found closed in another way (`otherwise`)."""
+        """Closed at its source by us (`done`), found closed in another way (`otherwise`), or left open for good (`left`)."""
         at = to_ms(self._database.now())
         values = {"owner": None, "due_at": None, "closing": how, "closing_told": told, "closed_at": at}
         async with self._database.begin() as connection:
@@ -67,6 +68,20 @@ class Closings:
             if fresh:
                 await say(self._database, connection, "report.closed", report.credential, _fields(report, "failed", told))
         return fresh
+
+    async def not_yet(self, report: Report) -> None:
+        """The value is not known to be dead any more: closable once it is."""
+        mine = and_(reports.c.id == report.id, reports.c.closing.in_(UNDER_WAY))
+        async with self._database.begin() as connection:
+            await connection.execute(update(reports).where(mine).values(owner=None, due_at=None, closing="", closed_at=None))
+
+    async def answered_again(self, report: Report) -> int:
+        """How often this alert was closed by us for no other reason than that it had been opened again."""
+        closed, answered = _same_alert(report, "done"), func.count(reports.c.closed_at.distinct())
+        first = select(reports.c.closed_at).where(closed, reports.c.reopened.is_(False))
+        query = select(answered).where(closed, reports.c.reopened.is_(True), reports.c.closed_at.not_in(first))
+        async with self._database.connect() as connection:
+            return (await connection.execute(query)).scalar_one()
 
     async def try_again(self) -> int:
         """What could not be closed is due at once, as if it had never been tried: a person may have mended what stood in the way."""

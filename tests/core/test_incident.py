@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from rotator.core.credential import Reason
-from rotator.core.incident import TRANSITIONS, UNFINISHED, Alert, ForbiddenTransition, State, escalate, move, open_incident
+from rotator.core.incident import TRANSITIONS, UNFINISHED, Alert, ForbiddenTransition, State, escalate, move, open_incident, reported_again
 from rotator.core.policy import Mode
 from tests.core.situations import ACCOUNT, KEY1, NOW, A, case, credential
 
@@ -103,3 +103,17 @@ def test_what_the_operator_says_goes_before_what_the_settings_say() -> None:
     of = credential(on_compromise=Mode.CUT)
     assert open_incident("inc-1", of, alert, slot=None).mode is Mode.CUT
     assert open_incident("inc-1", of, alert, slot=None, mode=Mode.CONTAIN).mode is Mode.CONTAIN
+
+
+def test_one_that_is_proven_dead_is_opened_again_only_where_its_sender_has_opened_it_again() -> None:
+    known = case(A, state=State.DEAD, dead_at=NOW)
+    reported = case(A, reported_at=LATER)
+    assert reported_again(known, reported) == known
+    again = reported_again(known, reported, reopened=True)
+    assert (again.state, again.reported_at, again.dead_at, again.id) == (State.OPEN, LATER, None, known.id)
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.REVOKED, State.HELD, State.DISMISSED])
+def test_what_is_not_dead_is_not_disturbed_by_an_alert_that_is_opened_again(state: State) -> None:
+    known, reported = case(A, state=state), case(A, reported_at=LATER)
+    assert reported_again(known, reported, reopened=True) == reported_again(known, reported)

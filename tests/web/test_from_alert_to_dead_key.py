@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -303,8 +304,8 @@ async def not_closed(street: Street) -> HubAlert:
     """The key is dead and its alert still open, because the token may not close it."""
     street.azure.fault("UpdateAlert", "403", times=1000)
     alert: HubAlert = await street.leak()
-    await street.until(lambda: [row for row in street.reports() if row["closing"] == "failed"], "failure")
-    assert len(street.told("alert_not_closed")) == 1
+    await street.until(lambda: street.told("alert_not_closed"), "word that it stays open")
+    assert [row["closing"] for row in street.reports()] == ["failed"]
     street.azure.clear_faults()
     return alert
 
@@ -362,6 +363,71 @@ async def test_an_alert_that_is_opened_again_opens_the_case_again(street: Street
     (again,) = await street.cases()
     assert again.id == case.id
     assert again.reported_at > case.reported_at
+
+
+async def opened_again(street: Street, alert: HubAlert) -> None:
+    before = len(street.reports())
+    alert.state, alert.resolved_at = "open", datetime.now(UTC) + timedelta(seconds=before)
+    assert (await street.post(street.senders.github(alert, "reopened")))[0] == 202
+    await street.until(lambda: len(street.reports()) > before and street.reports()[-1]["closing"] in ("done", "left"), "answer")
+
+
+async def test_an_alert_that_is_opened_again_and_again_is_answered_once_more_and_then_left_to_a_person(street: Street) -> None:
+    alert = await street.leak()
+    await buried(street, alert)
+    await street.until(lambda: street.reports()[0]["closing"] == "done", "closing")
+    key = street.key()
+    await opened_again(street, alert)
+    assert (alert.state, street.told("alert_not_closed")) == ("resolved", [])
+    for _ in range(2):
+        await opened_again(street, alert)
+        assert alert.state == "open", "who insists is not answered for ever"
+    assert [row["closing"] for row in street.reports()] == ["done", "done", "left", "left"]
+    assert "opened it again" in street.told("alert_not_closed")[0]["because"]
+    assert len([entry for entry in street.azure.journal if entry.operation == "UpdateAlert"]) == 2
+    assert street.key() == key, "and nothing is minted for it"
+    (case,) = await street.cases()
+    await street.until(lambda: street.rows("SELECT 1 FROM incidents WHERE state = 'closed'"), "end of the case")
+    assert [told.closing for told in await street.ledger.inbox.about(case.id)] == ["done", "done", "left", "left"]
+
+
+@pytest.mark.parametrize("action", ["incident_reopened", "incident_regression"])
+async def test_an_incident_of_gitguardians_that_is_opened_again_is_resolved_again(street: Street, action: str) -> None:
+    incident = street.azure.leak_to_gitguardian(street.key())
+    assert (await street.post(street.senders.gitguardian(incident)))[0] == 202
+    await street.until(lambda: street.reports() and street.reports()[0]["closing"] == "done", "closing")
+    incident.status = "TRIGGERED"
+    assert (await street.post(street.senders.gitguardian(incident, action)))[0] == 202
+    await street.until(lambda: street.reports()[-1]["closing"] == "done" and street.reports()[-1]["reopened"], "answer")
+    assert incident.status == "RESOLVED"
+    assert len(await street.cases()) == 1
+
+
+async def test_one_that_is_opened_again_before_it_could_be_closed_is_looked_at_and_closed_with_it(street: Street) -> None:
+    alert = await not_closed(street)
+    assert (await street.post(street.senders.github(alert, "reopened")))[0] == 202
+    await buried(street, alert)
+    await street.until(lambda: [row["closing"] for row in street.reports()] == ["done"] * 2, "closing")
+    assert len(street.told("incident", state="dead")) == 2, "it was looked at once more"
+    assert len([entry for entry in street.azure.journal if entry.operation == "UpdateAlert" and not entry.fault]) == 1
+
+
+async def test_one_that_is_opened_again_is_not_answered_while_a_list_shows_its_value(street: Street) -> None:
+    alert = await street.leak()
+    await buried(street, alert)
+    await street.until(lambda: street.rows("SELECT 1 FROM incidents WHERE state = 'closed'"), "end of the case")
+    history = street.account().history["key1"]
+    (old,) = [key for key in history if key.value == alert.secret]
+    history.append(replace(old, deaths={}))  # a thing that Azure does not do, as far as anybody knows
+    alert.state = "open"
+    assert (await street.post(street.senders.github(alert, "reopened")))[0] == 202
+    await street.until(lambda: [one for one in street.told("decided", tell=True) if "listKeys still shows" in one["because"]], "word")
+    (again,) = await street.cases()
+    assert (again.state, again.dead_at, alert.state) == (State.OPEN, None, "open")
+    assert street.reports()[-1]["closing"] == ""
+    history.pop()
+    await street.ledger.work.wake("chat-prod")
+    await buried(street, alert)
 
 
 async def test_our_own_closing_comes_back_as_an_event_and_means_nothing(street: Street) -> None:
