@@ -21,6 +21,7 @@ from rotator.alerts.delivery import (
     Reopened,
 )
 from rotator.alerts.reading import document, link, mapping, number, text, time, word
+from rotator.core.exposure import Bound, words
 
 SOURCE = "gitguardian"
 SIGNATURE = "gitguardian-signature"
@@ -28,6 +29,7 @@ TIMESTAMP = "timestamp"
 LEAKS = frozenset({"incident_triggered", "new_occurrence", "incident_validity_changed"})
 REOPENS = frozenset({"incident_reopened", "incident_regression"})
 CLOSES = {"incident_resolved": "resolved", "incident_ignored": "ignored"}
+DETECTED = (("the incident's date", "date"), ("the incident was triggered", "triggered_at"))
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -53,7 +55,8 @@ def _record(post: Post, body: Mapping[str, Any]) -> Record:
         return Ignored(because="an action that tells of no leaked key")
     incident = mapping(body.get("incident"))
     count = number_of(incident)
-    origin = origin_of(incident, count, post.at, time(body, "timestamp"))
+    committed = time(mapping(body.get("occurrence")), "date")
+    origin = origin_of(incident, count, post.at, time(body, "timestamp"), committed)
     clues, kind = clues_of(incident, count), kind_of(incident)
     if action in CLOSES:
         how = word(text(incident, "ignore_reason")) or CLOSES[action]
@@ -73,13 +76,17 @@ def number_of(incident: Mapping[str, Any]) -> int:
     return count
 
 
-def origin_of(incident: Mapping[str, Any], count: int, at: datetime, happened: datetime | None = None) -> Origin:
+def origin_of(
+    incident: Mapping[str, Any], count: int, at: datetime, happened: datetime | None = None, committed: datetime | None = None
+) -> Origin:
     """Whose word it is, whether the webhook or the API tells of it."""
+    detected = ((Bound.LATEST, what, time(incident, name)) for what, name in DETECTED)
     return Origin(
         source=SOURCE,
         id=str(count),
         reported_at=at,
         happened_at=happened or time(incident, "date"),
+        exposed=words(at, *detected, (Bound.EARLIEST, "the occurrence was committed", committed)),
         url=link(text(incident, "gitguardian_url")),
         note=word(text(mapping(incident.get("detector")), "display_name", "name")),
     )

@@ -120,12 +120,13 @@ def _cells(one: "Listed", now: datetime) -> tuple[str, ...]:
 
 
 def _print_case(whole: "Timeline") -> None:
+    from rotator.core.line import What
     from rotator.core.page import figure_rows, told_whole, when
     from rotator.core.postmortem import facts
 
     known = facts(whole)
     click.echo(f"{known['incident']}  {known['state']}, {known['mode']}, {known['reason']}\n{known['summary']}\n")
-    first = whole.lines[0].at if whole.lines else whole.case.reported_at
+    first = next((line.at for line in whole.lines if line.what is not What.EXPOSED), whole.case.reported_at)
     lines = [(when(line), _after(line.at, first), line.what, ", ".join(line.evidence), told_whole(line)) for line in whole.lines]
     print_table("timeline", ("time (UTC)", "after", "what", "evidence", "told"), lines)
     _print_reports(known["sources"])

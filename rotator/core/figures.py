@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from rotator.core.credential import Reason
 from rotator.core.evidence import KILLS
+from rotator.core.exposure import Bound, Said, tightest
 from rotator.core.incident import State
 from rotator.core.legible import legible, stamp
 from rotator.core.line import Line, What
@@ -27,13 +28,16 @@ class Length:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """`exposure` ends with the revoke, `time_to_dead` with the stable 401; both begin with the first report. `existed_before`: for how long
-    the value had been there by then, which is the most that it can have been in wrong hands unseen."""
+    the value had been there by then, which is the most that it can have been in wrong hands unseen. `exposed_…`: between what times its
+    senders say that the exposure began, which is their word."""
 
     reported_at: datetime
     exposure: Length
     time_to_dead: Length
     waited_for_a_person: Length | None
     existed_before: timedelta | None
+    exposed_earliest: Said | None
+    exposed_latest: Said | None
     reports: int
     calls: int
     mints: int
@@ -50,6 +54,8 @@ def figures(told: Timeline) -> Figures:
         time_to_dead=_until(dead, "it is not proven dead", told),
         waited_for_a_person=_waited(told),
         existed_before=_existed_before(told, started),
+        exposed_earliest=tightest(told.exposed, Bound.EARLIEST),
+        exposed_latest=tightest(told.exposed, Bound.LATEST),
         reports=len(told.reports),
         calls=sum(not effect.is_probe for effect in told.evidence.effects),
         mints=sum(effect.step in KILLS and effect.took_effect for effect in told.evidence.effects),
@@ -122,6 +128,10 @@ def _of_the_records(told: Timeline) -> Iterator[str]:
 
 def _of_the_beginning(told: Timeline) -> Iterator[str]:
     yield "When the value came into wrong hands is not known: the exposure is counted from the first report."
+    if any(one.word.at for one in told.exposed):
+        yield "What its senders say of since when it lay open is their word: unverified, and no figure is counted from it."
+    for one in list(dict.fromkeys((one.source, one.word.what, one.word.refused) for one in told.exposed if one.word.refused))[:10]:
+        yield f"A time that {legible(one[0], 60)} gave ({legible(one[1], 100)}) was left out: {legible(one[2], 100)}."
     if told.case.reason is Reason.SUSPECTED_COMPROMISE:
         yield "That the value leaked is suspected, not proven: no report proved to know it."
 

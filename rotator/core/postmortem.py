@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from rotator.core.exposure import Said
 from rotator.core.figures import Length, figures, last_since, unknowns
 from rotator.core.legible import lasted, legible, stamp
 from rotator.core.line import Line, What
@@ -81,11 +82,18 @@ def _figures(told: Timeline) -> dict[str, Any]:
         "time_to_dead": _length(known.time_to_dead),
         "waited_for_a_person": _length(waited) if waited else None,
         "existed_before_report_seconds": known.existed_before.total_seconds() if known.existed_before is not None else None,
+        "exposed_since": {"earliest": _said(known.exposed_earliest), "latest": _said(known.exposed_latest)},
         "reports": known.reports,
         "calls": known.calls,
         "mints": known.mints,
         "probe_rounds": known.probe_rounds,
     }
+
+
+def _said(said: Said | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {"at": stamp(said.at), "by_the_word_of": said.source, "what": legible(said.word.what), "report": said.report, "verified": False}
 
 
 def _length(length: Length) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from rotator.core.credential import Slot
+from rotator.core.exposure import Word
 from rotator.core.sealed import Fingerprint
 
 
@@ -50,7 +51,8 @@ class Clues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One report, as it is stored before anybody is told that it was taken. `account` and `secret` are what it names, if it names one."""
+    """One report, as it is stored before anybody is told that it was taken. `account` and `secret` are what it names, if it names one;
+    `exposed` is its sender's word for since when."""
 
     id: str
     source: str
@@ -63,6 +65,7 @@ class Report:
     caller: str = ""
     url: str = ""
     note: str = ""
+    exposed: tuple[Word, ...] = ()
     reopened: bool = False
     verdict: Verdict = Verdict.WAITING
     because: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rotator.core.credential import Credential, Secret, Slot
+from rotator.core.exposure import Bound, words
 from rotator.core.incident import State, move
 from rotator.core.judge import Bench, Rails, SourcePolicy
 from rotator.core.report import Arrival, Clues, Matter, Receipt, Report, Verdict
@@ -74,6 +75,20 @@ async def test_a_leak_of_ours_is_stored_filed_and_woken_at_once(ledger: Ledger, 
     assert (case.id, case.state) == (report.incident, State.OPEN)
     assert row_of(url)["priority"] == EMERGENCY
     assert not (await ledger.audit.verify()).broken
+
+
+async def test_the_senders_word_for_since_when_is_kept_with_the_report(ledger: Ledger) -> None:
+    await known(ledger)
+    said = words(_now[0], (Bound.LATEST, "created", _now[0] - timedelta(days=2)), (Bound.EARLIEST, "odd", _now[0] + timedelta(days=2)))
+    await take(ledger, arrival(1, leak(1, exposed=said)), arrival(2))
+    (case,) = await ledger.cases.of(NAME)
+    first, second = sorted(await ledger.inbox.about(case.id), key=lambda told: told.report.id)
+    latest, odd = first.report.exposed
+    assert latest.at is not None
+    assert abs(latest.at - (_now[0] - timedelta(days=2))) < timedelta(milliseconds=1)
+    assert (odd.at, odd.refused) == (None, "it lies in the future")
+    assert second.report.exposed == ()
+    assert case.deadline > _now[0], "and no deadline is counted from it"
 
 
 async def test_a_hundred_reports_are_one_case_with_a_hundred_sources(ledger: Ledger, url: str) -> None:
