@@ -48,14 +48,15 @@ def figures(told: Timeline) -> Figures:
     """The numbers that a post-mortem asks for first."""
     started = reported_at(told)
     revoked, dead = last_since(told, What.REVOKED), last_since(told, What.DEAD)
+    before = [one for one in told.exposed if one.word.at is not None and one.word.at < started]  # a later time says nothing new
     return Figures(
         reported_at=started,
         exposure=_until(revoked, "it is not revoked", told),
         time_to_dead=_until(dead, "it is not proven dead", told),
         waited_for_a_person=_waited(told),
         existed_before=_existed_before(told, started),
-        exposed_earliest=tightest(told.exposed, Bound.EARLIEST),
-        exposed_latest=tightest(told.exposed, Bound.LATEST),
+        exposed_earliest=tightest(before, Bound.EARLIEST),
+        exposed_latest=tightest(before, Bound.LATEST),
         reports=len(told.reports),
         calls=sum(not effect.is_probe for effect in told.evidence.effects),
         mints=sum(effect.step in KILLS and effect.took_effect for effect in told.evidence.effects),
