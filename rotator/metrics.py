@@ -16,6 +16,7 @@ SERIES_MAX = 300
 OTHERS, OTHER = "(others)", "other"
 TROUBLES = frozenset(
     {
+        "alert_not_closed",
         "give_back_failed",
         "lease_lost",
         "lock_lost",

@@ -104,6 +104,22 @@ def desk(tmp_path: Path) -> Desk:
 # --- list and show ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_case_that_is_over_is_listed_for_as_long_as_its_alert_is_not_closed_at_its_source(desk: Desk) -> None:
+    desk.file("inc-c", State.CLOSED)
+    stored = "INSERT INTO reports (id, source, source_id, matter, reported_at, clues, verdict, incident, closing, closing_told, due_at)"
+    clues = '{"fingerprints": [], "sha256": [], "hmsl_hash": [], "held_by": "", "likely": true}'
+    with sqlite3.connect(desk.settings.with_name("rotator.db")) as connection:
+        values = ("rep-1", "github", "o/r#1", "leak", 1, clues, "compromised", "inc-c", "failed", "403; a new token", 1_893_456_000_000)
+        connection.execute(f"{stored} VALUES ({', '.join('?' * len(values))})", values)
+    (row,) = desk.json("list")
+    assert (row["incident"], row["reports_not_closed"]) == ("inc-c", 1)
+    assert desk.json("list", "--state", "open") == []
+    assert "not closed at its source" in " ".join(desk.run("list").stdout.split())
+    told = desk.json("show", "inc-c")["sources"]["shown"][0]
+    assert told["closing_told"] == "not closed at its source, because 403; a new token; tried again at 2030-01-01 00:00:00 UTC"
+    assert told["closing_tried_again_at"] == "2030-01-01T00:00:00.000Z"
+
+
 def test_what_waits_for_a_person_is_listed_first_and_what_is_over_not_at_all(desk: Desk) -> None:
     for name, state in (("inc-c", State.CLOSED), ("inc-o", State.OPEN), ("inc-h", State.HELD), ("inc-r", State.REVOKED)):
         desk.file(name, state)

@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
+from rotator.cli.everything import place_for
 from rotator.cli.sandbox import write_settings
 from rotator.core.batch import Batch, batch_of, is_own
 from rotator.core.estimate import Budget, estimate, spread
 from rotator.core.forecast import Forecast
-from rotator.core.incident import State, reported_again
+from rotator.core.incident import Incident, State, reported_again
 from rotator.core.policy import Mode
 from rotator.core.sealed import fingerprint
 from rotator.ledger.opening import open_ledger
 from rotator.sandbox import SandboxThread
-from tests.core.situations import A, case
+from tests.core.situations import NOW, A, B, case
 from tests.test_cli import DONE, FAILED, NOTHING_MATCHED, REFUSED, USAGE, Estate
 
 NAMES = ["chat-prod", "agents", "speech", "translate"]
@@ -225,3 +226,52 @@ def test_killed_half_way_the_same_command_goes_on_and_kills_no_key_that_replaced
         assert town.published(name) in town.azure.account(name).keys.values()
     assert mints(town) <= 2 * len(NAMES) + 1, "at most one extra mint, for the call whose answer was lost"
     assert town.run("audit", "verify").exit_code == DONE
+
+
+# --- the gate -----------------------------------------------------------------------------------------------------------------
+
+
+class Wall:
+    """A clock that a test sets."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def sleep(self, length: timedelta) -> None:
+        raise AssertionError("nobody sleeps here")
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        [case(A, mode=Mode.DRAIN, deadline=NOW)],
+        [case(A, mode=Mode.CUT, deadline=NOW), case(B, mode=Mode.DRAIN, deadline=NOW + timedelta(milliseconds=20))],
+    ],
+    ids=["its deadline is over", "the first of its deadlines comes while it waits"],
+)
+def test_a_drain_goes_in_without_a_place_at_its_deadline(cases: list[Incident]) -> None:
+    async def scenario() -> None:
+        gate = asyncio.Semaphore(1)
+        async with gate:
+            async with asyncio.timeout(30), place_for(cases, gate, Wall()):
+                assert gate.locked(), "whoever has the only place still has it"
+            assert gate.locked(), "and no place was given back that was never taken"
+        assert not gate.locked()
+
+    asyncio.run(scenario())
+
+
+def test_a_cut_waits_for_its_place_and_gives_it_back() -> None:
+    async def scenario() -> list[str]:
+        gate, told = asyncio.Semaphore(1), list[str]()
+
+        async def one(name: str) -> None:
+            async with place_for([case(A, mode=Mode.CUT, deadline=NOW)], gate, Wall()):
+                told.append(f"{name} in")
+                await asyncio.sleep(0)
+                told.append(f"{name} out")
+
+        await asyncio.gather(one("first"), one("second"))
+        return told
+
+    assert asyncio.run(scenario()) == ["first in", "first out", "second in", "second out"]

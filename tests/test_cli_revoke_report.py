@@ -21,11 +21,14 @@ def hamlet(tmp_path: Path) -> Iterator[Estate]:
         yield Estate(azure, settings)
 
 
+DATE = "2026-01-02T03:04:05Z"
+
+
 def gitleaks(*found: tuple[str, str, int]) -> str:
     """`found`: (value, file, line) each."""
     return json.dumps(
         [
-            {"RuleID": "generic-api-key", "Secret": value, "Match": f'key = "{value}"', "File": file, "StartLine": line, "Commit": ""}
+            {"RuleID": "generic-api-key", "Secret": value, "Match": f'key = "{value}"', "File": file, "StartLine": line, "Date": DATE}
             for value, file, line in found
         ]
     )
@@ -77,6 +80,7 @@ def test_a_hundred_findings_of_one_key_are_one_case_that_names_the_places(hamlet
     cases = hamlet.json("incidents", "list", "--all")
     (case,) = [case for case in cases if case["credential"] == "chat-prod"]
     assert "found 100 time(s) by gitleaks: src/part0.py:0" in case["note"]
+    assert "committed 2026-01-02 03:04 UTC at the earliest, by its unverified word" in case["note"]
     assert "and 95 more places" in case["note"]
     assert case["source"] == "operator, with a report of gitleaks"
 

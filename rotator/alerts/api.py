@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from rotator.core.faults import Conflict, Denied, Fault, Missing, Rejected, Throttled, Transient
 
@@ -26,10 +27,12 @@ RETRY_AFTER_MAX = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What came back, read as JSON; `repr` never shows it."""
+    """What came back, read as JSON; `repr` never shows it. `following`: the query of the next page, as the answer's Link header names it;
+    the address there is never asked."""
 
     status: int
     body: Any = field(repr=False)
+    following: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @contextlib.asynccontextmanager
@@ -77,7 +80,8 @@ class Api:
             ) as response:
                 if not 200 <= response.status < 300:
                     raise _fault(what, response.status, response.headers)
-                return Answered(status=response.status, body=_json(what, await _bounded(what, response)))
+                body = _json(what, await _bounded(what, response))
+                return Answered(status=response.status, body=body, following=_following(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(f"{what}: no answer ({type(error).__name__})") from error
 
@@ -86,6 +90,15 @@ class Api:
         if not url.startswith(f"{self._base}/"):
             raise Rejected("a document of another authority than the one in the settings")
         return (await self.call("Entra's signing keys", "GET", url.removeprefix(self._base))).body
+
+
+def _following(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    try:
+        link = response.links.get("next")
+        url = link.get("url") if link is not None else None
+    except ValueError:  # what stands there is no address
+        return {}
+    return dict(url.query) if isinstance(url, URL) else {}
 
 
 async def _bounded(what: str, response: aiohttp.ClientResponse) -> bytes:

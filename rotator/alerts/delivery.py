@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from rotator.core.exposure import Word
 from rotator.core.sealed import Sealed
 
 HEADERS_MAX = 200
@@ -74,12 +75,14 @@ def post_of(headers: Iterable[tuple[str, str]], body: bytes, at: datetime, query
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Whose word it is. `id` is the sender's own name for the thing, the same in every delivery about it."""
+    """Whose word it is. `id` is the sender's own name for the thing, the same in every delivery about it; `exposed` what it says of since
+    when a value lay open, where that is another time than that of the event."""
 
     source: str
     id: str
     reported_at: datetime
     happened_at: datetime | None = None
+    exposed: tuple[Word, ...] = ()
     url: str = ""
     note: str = ""
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rotator.alerts.authentic import SharedSecret, check_fresh, check_hex, moment
@@ -20,6 +21,7 @@ from rotator.alerts.delivery import (
     Reopened,
 )
 from rotator.alerts.reading import document, link, mapping, number, text, time, word
+from rotator.core.exposure import Bound, words
 
 SOURCE = "gitguardian"
 SIGNATURE = "gitguardian-signature"
@@ -27,6 +29,7 @@ TIMESTAMP = "timestamp"
 LEAKS = frozenset({"incident_triggered", "new_occurrence", "incident_validity_changed"})
 REOPENS = frozenset({"incident_reopened", "incident_regression"})
 CLOSES = {"incident_resolved": "resolved", "incident_ignored": "ignored"}
+DETECTED = (("the incident's date", "date"), ("the incident was triggered", "triggered_at"))
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -51,19 +54,10 @@ def _record(post: Post, body: Mapping[str, Any]) -> Record:
     if action not in {*LEAKS, *REOPENS, *CLOSES}:
         return Ignored(because="an action that tells of no leaked key")
     incident = mapping(body.get("incident"))
-    count = number(incident, "id")
-    if count is None:
-        raise Malformed("the incident does not say its id")
-    detector = mapping(incident.get("detector"))
-    origin = Origin(
-        source=SOURCE,
-        id=str(count),
-        reported_at=post.at,
-        happened_at=time(body, "timestamp") or time(incident, "date"),
-        url=link(text(incident, "gitguardian_url")),
-        note=word(text(detector, "display_name", "name")),
-    )
-    clues, kind = clues_of(incident, count), word(text(detector, "name"))
+    count = number_of(incident)
+    committed = time(mapping(body.get("occurrence")), "date")
+    origin = origin_of(incident, count, post.at, time(body, "timestamp"), committed)
+    clues, kind = clues_of(incident, count), kind_of(incident)
     if action in CLOSES:
         how = word(text(incident, "ignore_reason")) or CLOSES[action]
         return Closed(origin=origin, clues=clues, how=how, by=word(text(incident, "assignee_email")))
@@ -72,6 +66,34 @@ def _record(post: Post, body: Mapping[str, Any]) -> Record:
     if text(incident, "status").lower() in CLOSES.values():
         return Ignored(because="the incident is closed already")
     return Leak(origin=origin, clues=clues, kind=kind)
+
+
+def number_of(incident: Mapping[str, Any]) -> int:
+    """By what it is named. Raises Malformed."""
+    count = number(incident, "id")
+    if count is None:
+        raise Malformed("the incident does not say its id")
+    return count
+
+
+def origin_of(
+    incident: Mapping[str, Any], count: int, at: datetime, happened: datetime | None = None, committed: datetime | None = None
+) -> Origin:
+    """Whose word it is, whether the webhook or the API tells of it."""
+    detected = ((Bound.LATEST, what, time(incident, name)) for what, name in DETECTED)
+    return Origin(
+        source=SOURCE,
+        id=str(count),
+        reported_at=at,
+        happened_at=happened or time(incident, "date"),
+        exposed=words(at, *detected, (Bound.EARLIEST, "the occurrence was committed", committed)),
+        url=link(text(incident, "gitguardian_url")),
+        note=word(text(mapping(incident.get("detector")), "display_name", "name")),
+    )
+
+
+def kind_of(incident: Mapping[str, Any]) -> str:
+    return word(text(mapping(incident.get("detector")), "name"))
 
 
 def clues_of(incident: object, count: int) -> tuple[Clue, ...]:

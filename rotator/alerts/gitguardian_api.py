@@ -1,17 +1,25 @@
-"""GitGuardian's API: what an incident's hash is, and resolving it with the secret said to be revoked."""
+"""GitGuardian's API: what an incident's hash is, which are open (the backstop for lost deliveries), and resolving one as revoked."""
 
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import aiohttp
 
 from rotator.alerts.api import Api
-from rotator.alerts.delivery import Hash, HeldByGitGuardian
-from rotator.alerts.gitguardian import clues_of
+from rotator.alerts.delivery import Hash, HeldByGitGuardian, Leak, Malformed
+from rotator.alerts.gitguardian import clues_of, kind_of, number_of, origin_of
 from rotator.alerts.reading import mapping, text
 from rotator.core.faults import Conflict, Rejected
 from rotator.core.sealed import Sealed
 
 API = "https://api.gitguardian.com"
+INCIDENTS = "/v1/incidents/secrets"
+OPEN = ("TRIGGERED", "ASSIGNED")
+"""One that is assigned to somebody is open, too; each state is asked for by itself."""
+PAGE_SIZE = 100
+PAGES_MAX = 50
 _CLOSED = frozenset({"resolved", "ignored"})
 
 
@@ -34,6 +42,23 @@ class GitGuardianApi:
         body = (await self._api.call(f"GitGuardian's incident {held.incident}", "GET", _path(held))).body
         return [clue for clue in clues_of(mapping(body), held.incident) if isinstance(clue, Hash)]
 
+    async def open_incidents(self, now: datetime) -> AsyncIterator[Leak]:
+        """Every incident of the workspace that is open, the newest first; each with its hash, where GitGuardian tells it. Raises Fault."""
+        for status in OPEN:
+            query = {"status": status, "ordering": "-date", "per_page": str(PAGE_SIZE)}
+            cursors: set[str] = set()
+            for _ in range(PAGES_MAX):
+                answered = await self._api.call("GitGuardian's open incidents", "GET", INCIDENTS, query=query)
+                for one in answered.body if isinstance(answered.body, list) else []:
+                    leak = _listed(mapping(one), now)
+                    if leak is not None:
+                        yield leak
+                cursor = answered.following.get("cursor", "")
+                if not cursor or cursor in cursors:
+                    break
+                cursors.add(cursor)
+                query["cursor"] = cursor
+
     async def resolve(self, held: HeldByGitGuardian) -> Outcome:
         """Resolve the incident as revoked; looked at first and, if somebody was faster, again. Raises Missing, Rejected."""
         before = await self._status(held)
@@ -54,6 +79,17 @@ class GitGuardianApi:
         return text(mapping(body), "status").lower()
 
 
+def _listed(incident: Mapping[str, Any], now: datetime) -> Leak | None:
+    """None for what is closed, and for an odd one, which must not hide the others."""
+    try:
+        count = number_of(incident)
+    except Malformed:
+        return None
+    if text(incident, "status").lower() in _CLOSED:
+        return None
+    return Leak(origin=origin_of(incident, count, now), clues=clues_of(incident, count), kind=kind_of(incident))
+
+
 def _closed(status: str) -> Outcome:
     return Outcome.ALREADY if status == "resolved" else Outcome.OTHERWISE
 
@@ -61,4 +97,4 @@ def _closed(status: str) -> Outcome:
 def _path(held: HeldByGitGuardian) -> str:
     if not 0 < held.incident < 10**18:
         raise Rejected("an incident without a number")
-    return f"/v1/incidents/secrets/{held.incident}"
+    return f"{INCIDENTS}/{held.incident}"

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
 from rotator.alerts.authentic import SharedSecret, check_hex
 from rotator.alerts.delivery import Closed, Delivery, HeldByGitHub, Ignored, Leak, Malformed, Origin, Post, Record, Reopened
 from rotator.alerts.reading import document, identity, link, mapping, number, text, time, word
+from rotator.core.exposure import Bound, Word, words
 
 SOURCE = "github"
 SIGNATURE = "x-hub-signature-256"
@@ -73,6 +75,7 @@ def _alert(post: Post, body: Mapping[str, Any], action: str) -> Record:
         id=str(held),
         reported_at=post.at,
         happened_at=time(alert, "updated_at", "created_at"),
+        exposed=exposed(alert, post.at),
         url=link(text(alert, "html_url")),
         note=word(text(alert, "secret_type_display_name")) or kind,
     )
@@ -84,6 +87,11 @@ def _alert(post: Post, body: Mapping[str, Any], action: str) -> Record:
     if text(alert, "state").lower() == "resolved":
         return Ignored(because="the alert is resolved already")
     return Leak(origin=origin, clues=(held,), kind=kind)
+
+
+def exposed(alert: object, now: datetime) -> tuple[Word, ...]:
+    """GitHub tells where it found the secret first, but not when that was committed."""
+    return words(now, (Bound.LATEST, "the alert was created", time(alert, "created_at")))
 
 
 def held_by(repository: object, alert: object) -> HeldByGitHub:

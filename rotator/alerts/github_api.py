@@ -16,7 +16,7 @@ import aiohttp
 
 from rotator.alerts.api import Api
 from rotator.alerts.delivery import HeldByGitHub, Leak, Malformed, Origin
-from rotator.alerts.github import OWNER, REPOSITORY, SOURCE, held_by
+from rotator.alerts.github import OWNER, REPOSITORY, SOURCE, exposed, held_by
 from rotator.alerts.reading import link, mapping, note, text, time, values_of, word
 from rotator.core.faults import Missing, Rejected
 from rotator.core.sealed import Sealed
@@ -126,6 +126,7 @@ def _held(alert: Mapping[str, Any], held: HeldByGitHub, now: datetime) -> Held:
         id=str(held),
         reported_at=now,
         happened_at=time(alert, "created_at"),
+        exposed=exposed(alert, now),
         url=link(text(alert, "html_url"), *values),
         note=note(text(alert, "secret_type_display_name"), *values),
     )

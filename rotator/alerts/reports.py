@@ -7,10 +7,12 @@ tool itself calls the secret. A report whose values were taken out is an error t
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from rotator.alerts.authentic import moment
 from rotator.alerts.reading import field, mapping, note, plain, text, texts
 from rotator.core.keyshape import keys_in
 from rotator.core.sealed import Sealed
@@ -19,6 +21,7 @@ SIZE_BYTES_MAX = 64 << 20
 FINDINGS_MAX = 100_000
 TEXT_LENGTH_MAX = 1 << 20
 WORD = re.compile(r"\S{16,512}")
+_ZONE = re.compile(r"\s*([+-])([0-9]{2})([0-9]{2})$")
 _REDACTED = re.compile(r"REDACTED|\*{3,}")
 
 
@@ -28,11 +31,12 @@ class ReportError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One finding: the values that may be a key of ours, and where the tool found it."""
+    """One finding: the values that may be a key of ours, where the tool found it, and when that was committed, by its word."""
 
     values: tuple[Sealed, ...]
     place: str
     rule: str = ""
+    committed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,11 @@ def _finding(place: str, rule: str, secrets: Sequence[str], around: Iterable[str
     return Finding(values=values, place=note(place, *values), rule=note(rule, *values))
 
 
+def _moment(said: str) -> datetime | None:
+    """As git writes it, too: `2026-01-03 10:17:40 -0700`."""
+    return moment(_ZONE.sub(r"\1\2:\3", said))
+
+
 # --- TruffleHog: JSON lines, with lines of its log between them -------------------------------------------------------------
 
 
@@ -132,7 +141,8 @@ def _trufflehog(line: Mapping[str, Any]) -> Finding:
     if not raw and not both:
         raise ReportError("A finding of TruffleHog holds no Raw value. Write the report with trufflehog's --json.")
     place = ":".join(_first_named(mapping(field(line, "SourceMetadata")), ("file", "link", "repository", "line")))
-    return _finding(place, text(line, "DetectorName"), [raw, both, both.partition(":")[0]])
+    found = _finding(place, text(line, "DetectorName"), [raw, both, both.partition(":")[0]])
+    return replace(found, committed=_moment(next(iter(_first_named(mapping(field(line, "SourceMetadata")), ("timestamp",))), "")))
 
 
 def _first_named(value: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -155,7 +165,7 @@ def _gitleaks(one: Mapping[str, Any]) -> Finding:
     finding = _finding(place, text(one, "RuleID"), [secret], [text(one, "Match"), text(one, "Line")])
     if secret and not _keys_of(finding, secret) and (_is_redacted(secret) or secret.endswith("...")):
         raise ReportError("The report of gitleaks is redacted: it holds no value. Write it again without --redact.")
-    return finding
+    return replace(finding, committed=_moment(text(one, "Date")))
 
 
 # --- ggshield ---------------------------------------------------------------------------------------------------------------

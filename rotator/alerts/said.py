@@ -20,6 +20,7 @@ from rotator.alerts.delivery import (
     Reopened,
     Suspicion,
 )
+from rotator.core.exposure import Bound, words
 from rotator.core.keyshape import is_keylike
 from rotator.core.report import Arrival, Clues, Matter, Report
 from rotator.core.sealed import Fingerprint, Sealed
@@ -30,6 +31,7 @@ BATCHED = ("event-grid",)
 """Sources that deliver an event again in another batch; each event has an id that is the same in all of them."""
 TOLD_TO_US = ("fingerprint", "sha256")
 """Digests that only somebody sends who means a key of ours; `hmsl_hash` comes with every kind of secret."""
+EXPOSES = (Matter.LEAK, Matter.SUSPICION)
 SOURCE_ID_LENGTH_MAX = 500
 
 
@@ -81,7 +83,8 @@ def clues_of(clues: Iterable[Clue], kind: str = "") -> Clues:
 
 def _report(record: Leak | Reopened | Suspicion | Regenerated | Due | Closed, matter: Matter, **facts: object) -> Report:
     origin = record.origin
-    told: dict[str, Any] = {"note": origin.note, **facts}
+    exposed = origin.exposed or words(origin.reported_at, (Bound.LATEST, "the report's own time", origin.happened_at))
+    told: dict[str, Any] = {"note": origin.note, "exposed": exposed if matter in EXPOSES else (), **facts}
     return Report(
         id=f"rep-{uuid.uuid4().hex[:12]}",
         source=origin.source,

@@ -5,10 +5,11 @@ nothing, and a person's word stands.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from rotator.alerts.delivery import Delivery, HeldByGitGuardian, HeldByGitHub
+from rotator.alerts.delivery import Delivery, HeldByGitGuardian, HeldByGitHub, Leak
 from rotator.alerts.gitguardian_api import GitGuardianApi, Outcome
 from rotator.alerts.github_api import GitHubApi, Resolution
 from rotator.alerts.said import arrival_of, clues_of
@@ -26,12 +27,28 @@ class Now(Protocol):
     def __call__(self) -> datetime: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a source is asked what is open: a repository or an organisation, a workspace."""
+
+    source: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.name}"
+
+
+WORKSPACE = Place(source="gitguardian", name="the workspace of the token")
+
+
 class Sources:
     """What `Alerting` offers, by the names that reports carry."""
 
-    def __init__(self, alerting: Alerting, places: Sequence[str], now: Now) -> None:
-        """`places` are the repositories and organisations that are polled."""
-        self._github, self._gitguardian, self._places, self._now = alerting.github, alerting.gitguardian, places, now
+    def __init__(self, alerting: Alerting, now: Now, *, repositories: Sequence[str] = (), workspace: bool = False) -> None:
+        """`repositories` (and organisations) are polled at GitHub, the `workspace` at GitGuardian; either needs its token."""
+        self._github, self._gitguardian, self._now = alerting.github, alerting.gitguardian, now
+        places = [Place(source="github", name=name) for name in repositories if self._github is not None]
+        self._places = (*places, *((WORKSPACE,) if workspace and self._gitguardian is not None else ()))
 
     def fetches(self) -> Mapping[str, Callable[[str], Awaitable[Clues]]]:
         """By source: by what a value that it holds can be recognised. Each raises Fault."""
@@ -54,17 +71,23 @@ class Sources:
         return found
 
     @property
-    def places(self) -> Sequence[str]:
+    def places(self) -> Sequence[Place]:
         """What can be polled."""
-        return self._places if self._github is not None else ()
+        return self._places
 
-    async def poll(self, place: str) -> AsyncIterator[Arrival]:
+    async def poll(self, place: Place) -> AsyncIterator[Arrival]:
         """Every alert that is open at `place` now: what was reported already is recognised by its name. Raises Fault."""
-        if self._github is None:
-            return
-        async for leak in self._github.open_alerts(place, self._now()):
+        async for leak in self._open_at(place):
             name = f"poll:{leak.origin.id}"
-            yield arrival_of(Delivery(source="github", delivery_id=name, body_sha256=name, records=(leak,)))
+            yield arrival_of(Delivery(source=place.source, delivery_id=name, body_sha256=name, records=(leak,)))
+
+    async def _open_at(self, place: Place) -> AsyncIterator[Leak]:
+        if place.source == "github" and self._github is not None:
+            async for leak in self._github.open_alerts(place.name, self._now()):
+                yield leak
+        elif place.source == "gitguardian" and self._gitguardian is not None:
+            async for leak in self._gitguardian.open_incidents(self._now()):
+                yield leak
 
     async def _from_github(self, api: GitHubApi, name: str) -> Clues:
         held = await api.alert(github_alert(name), self._now())

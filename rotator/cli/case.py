@@ -53,5 +53,6 @@ def row(one: "Listed") -> dict[str, Any]:
         "dead_at": rfc3339(one.dead_at if case.is_acted_on else None),
         "time_to_dead_seconds": lived,
         "held_because": legible(case.held_because) or None,
+        "reports_not_closed": one.not_closed,
         "note": legible(case.note),
     }

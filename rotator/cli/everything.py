@@ -31,6 +31,7 @@ from rotator.core.estimate import Budget, Estimate, estimate
 from rotator.core.forecast import Forecast
 from rotator.core.incident import Incident, State, open_incident
 from rotator.core.policy import Mode
+from rotator.engine.ports import Clock
 from rotator.engine.urgency import urgent
 from rotator.wiring import House
 
@@ -213,7 +214,7 @@ async def _march(house: House, it: Round, wish: Wish, common: Common) -> Exit:
 
     async def one(name: str, group: Sequence[Target]) -> dict[str, Any]:
         cases = filed[name]
-        async with _place(gate, cases, house):
+        async with place_for(cases, gate, house.world.clock):
             row = await walk_cases(house, group, cases, wish)
         progress.note(row, house.world.clock.now())
         return row
@@ -239,10 +240,10 @@ async def _filed(house: House, it: Round, group: Sequence[Target], place: int, w
 
 
 @asynccontextmanager
-async def _place(gate: asyncio.Semaphore, cases: Sequence[Incident], house: House) -> AsyncIterator[None]:
+async def place_for(cases: Sequence[Incident], gate: asyncio.Semaphore, clock: Clock) -> AsyncIterator[None]:
     """A place among those that run at once. A drain whose deadline comes before there is one goes in without."""
     deadline = min((case.deadline for case in cases if case.mode is Mode.DRAIN), default=None)
-    wait_s = None if deadline is None else max((deadline - house.world.clock.now()).total_seconds(), 0)
+    wait_s = None if deadline is None else max((deadline - clock.now()).total_seconds(), 0)
     try:
         await asyncio.wait_for(gate.acquire(), wait_s)
     except TimeoutError:

@@ -24,6 +24,9 @@ ORDER = (State.HELD, State.OPEN, State.REVOKED, State.UNPROVEN, State.DEAD, Stat
 DONE_WITH = frozenset({State.CLOSED, State.DISMISSED})
 
 
+NOT_CLOSED = "not closed at its source: rotator incidents show says why"
+
+
 @click.group("incidents", short_help="The cases: list, show, report, approve, dismiss.")
 def command() -> None:
     """The incidents: every report of a leak is a case about one value, from the first word to the proof that the value is dead.
@@ -42,7 +45,7 @@ def command() -> None:
 @click.option("--credential", help="Only of this credential.")
 @common_options
 def list_(every: bool, states: tuple[str, ...], credential: str | None, common: Common) -> None:
-    """Every case that is not over, what waits for a person first.
+    """Every case that is not over, what waits for a person first; also one that is, but whose alert is not closed at its source.
 
     \b
     Examples:
@@ -53,7 +56,8 @@ def list_(every: bool, states: tuple[str, ...], credential: str | None, common: 
     wanted = [State(state) for state in states] or [state for state in ORDER if every or state not in DONE_WITH]
 
     async def errand(ledger: "Ledger") -> Exit:
-        cases = sorted(await ledger.cases.listed(wanted, credential), key=lambda one: ORDER.index(one.case.state))
+        not_closed = not states and not every
+        cases = sorted(await ledger.cases.listed(wanted, credential, not_closed=not_closed), key=lambda one: ORDER.index(one.case.state))
         if common.json:
             print_json([row(one) for one in cases])
         else:
@@ -110,18 +114,19 @@ def _cells(one: "Listed", now: datetime) -> tuple[str, ...]:
     case, seconds = one.case, row(one)["time_to_dead_seconds"]
     more = f" +{one.reports - 1}" if one.reports > 1 else ""
     lived = "–" if seconds is None else f"{seconds:.1f} s"
-    because = legible(case.held_because) or legible(case.note, 80) or "–"
+    because = legible(case.held_because) or (NOT_CLOSED if one.not_closed else "") or legible(case.note, 80) or "–"
     reported = until(one.first_reported_at, now)
     return (case.id, case.credential, case.state, case.mode, case.reason, legible(case.source, 30) + more, reported, lived, because)
 
 
 def _print_case(whole: "Timeline") -> None:
+    from rotator.core.line import What
     from rotator.core.page import figure_rows, told_whole, when
     from rotator.core.postmortem import facts
 
     known = facts(whole)
     click.echo(f"{known['incident']}  {known['state']}, {known['mode']}, {known['reason']}\n{known['summary']}\n")
-    first = whole.lines[0].at if whole.lines else whole.case.reported_at
+    first = next((line.at for line in whole.lines if line.what is not What.EXPOSED), whole.case.reported_at)
     lines = [(when(line), _after(line.at, first), line.what, ", ".join(line.evidence), told_whole(line)) for line in whole.lines]
     print_table("timeline", ("time (UTC)", "after", "what", "evidence", "told"), lines)
     _print_reports(known["sources"])

@@ -6,6 +6,7 @@ The report is read here and nowhere kept: values that are not ours are forgotten
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from rotator.cli import report
 from rotator.cli.session import Exit, fail
 from rotator.cli.show import print_table, rfc3339
 from rotator.cli.targets import Target, live_or_replaced, targets_of, unmatched_row, whose_are
+from rotator.core.exposure import Bound, words
 from rotator.core.legible import legible
 from rotator.core.sealed import Fingerprint
 from rotator.engine.intake import NotKnown, Recognised
@@ -104,15 +106,27 @@ async def looked_up(house: House, said: "Report") -> Reported:
     places: dict[Fingerprint, list[str]] = {name: [] for name in targets}
     for match in matches:
         places[match.target.fingerprint].append(match.place)
-    named = [_with_places(target, said.tool, places[name]) for name, target in targets.items()]
+    named = [
+        _with_places(target, said.tool, places[name], _first_committed(said, name, house.world.clock.now()))
+        for name, target in targets.items()
+    ]
     return Reported(targets=named, matches=matches, others=_others(said, strangers, found))
 
 
-def _with_places(target: Target, tool: str, places: Sequence[str]) -> Target:
+def _first_committed(said: "Report", value: Fingerprint, now: datetime) -> str:
+    """Since when it lies open at the earliest, by the tool's word; a time that cannot be is left out, and that is said."""
+    findings = [one for one in said.findings if any(each.fingerprint == value for each in one.values)]
+    told = [word for one in findings for word in words(now, (Bound.EARLIEST, "committed", one.committed))]
+    first = min((word.at for word in told if word.at), default=None)
+    refused = next((f"; a time of its was left out: {word.refused}" for word in told if word.refused), "")
+    return (f"; committed {first:%Y-%m-%d %H:%M} UTC at the earliest, by its unverified word" if first else "") + refused
+
+
+def _with_places(target: Target, tool: str, places: Sequence[str], committed: str = "") -> Target:
     """The case names the places, the first of them; a report that is as long as a repository fits no note."""
     every = list(dict.fromkeys(legible(place, LENGTH_OF_A_PLACE_MAX) for place in places if place))
     more = f" and {len(every) - PLACES_TOLD_MAX} more places" if len(every) > PLACES_TOLD_MAX else ""
-    note = f"found {len(places)} time(s) by {legible(tool, 40)}: {', '.join(every[:PLACES_TOLD_MAX])}{more}"
+    note = f"found {len(places)} time(s) by {legible(tool, 40)}: {', '.join(every[:PLACES_TOLD_MAX])}{more}{committed}"
     return replace(target, told=f"operator, with a report of {legible(tool, 40)}", note=note)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.web.metrics import Metrics
 
 POLL_EVERY = timedelta(minutes=5)
-"""How often the sources are asked for what a lost delivery told of (and once at the start): GitHub sends none again."""
+"""How often the sources are asked for what a lost delivery told of (and once at the start): GitHub and GitGuardian send none again."""
 
 
 @click.command("serve", short_help="Keep the fleet rotated, without anyone watching.")
@@ -51,10 +51,22 @@ def command(once: bool, common: Common) -> None:
 async def _serve(house: House, once: bool, common: Common, notifier: Notifier, metrics: "Metrics") -> Exit:
     from rotator.daemon.life import Daemon
     from rotator.daemon.systemd import Systemd
-    from rotator.ledger.locks import AlreadyServed
     from rotator.settings import load
 
     daemon = Daemon(house, lambda: load(common.config), Systemd())
+    with daemon.heeding_signals():
+        await _begin(daemon)
+        if once:
+            await daemon.live(once=True)
+        else:
+            await _tell_people(daemon, house, notifier)
+            await _listen_and_live(daemon, house, common.config.absolute().parent, metrics)
+    return Exit.DONE
+
+
+async def _begin(daemon: "Daemon") -> None:
+    from rotator.ledger.locks import AlreadyServed
+
     try:
         await daemon.begin()
     except AlreadyServed as served:
@@ -62,12 +74,6 @@ async def _serve(house: House, once: bool, common: Common, notifier: Notifier, m
             Exit.REFUSED,
             f"Another daemon serves this ledger: {served.owner}. A SQLite ledger has one daemon; several can share a PostgreSQL one.",
         )
-    if once:
-        await daemon.live(once=True)
-    else:
-        await _tell_people(daemon, house, notifier)
-        await _listen_and_live(daemon, house, common.config.absolute().parent, metrics)
-    return Exit.DONE
 
 
 async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> None:
@@ -109,8 +115,7 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
 
     settings, clock, watch, azure = house.settings, house.world.clock, house.world.watch, house.azure
     async with open_alerting(house, directory) as alerting, open_doorkeeper(house, directory) as kept:
-        github = settings.alerts.github
-        sources = Sources(alerting, github.repositories if github else (), clock.now)
+        sources = Sources(alerting, clock.now, **settings.alerts.polled())
         who_we_are = lambda: azure.credential.object_id(azure.arm_scope)  # noqa: E731
         reception = Reception(daemon.fleet, house.ledger.inbox, settings.alerts.policy, who_we_are)
         triage = Triage(daemon.fleet, house.ledger, reception.registry, sources.fetches(), sources.closes())

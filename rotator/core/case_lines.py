@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from rotator.core.audit import AuditEvent
 from rotator.core.evidence import APPROVED, DISMISSED, FILED, MOVED, Evidence
+from rotator.core.exposure import Bound, Said, tightest
 from rotator.core.incident import OPERATOR, UNFINISHED, Incident, State
 from rotator.core.legible import legible
 from rotator.core.line import Line, What, by, by_many
@@ -29,6 +31,19 @@ def reported(reports: Sequence[Report], filed: AuditEvent | None) -> Iterator[Li
             again = f"by {source}: {len(more)} more of the same"
             refs, until = (f"report {legible(more[-1].id, 64)}",), more[-1].reported_at
             yield Line(what=What.REPORTED, at=more[0].reported_at, told=again, evidence=refs, count=len(more), until=until)
+
+
+def exposed(said: Sequence[Said], first: datetime) -> Iterator[Line]:
+    """Since when it lay open, by the word of each source, which nobody here has verified. What is no earlier than the `first` report adds
+    nothing to that."""
+    for source in dict.fromkeys(one.source for one in said):
+        for bound in Bound:
+            one = tightest((one for one in said if one.source == source), bound)
+            if one is not None and one.at < first:
+                since = "not before this" if bound is Bound.EARLIEST else "at the latest since this"
+                told = f"{since}, by the unverified word of {legible(source, 60)}: {legible(one.word.what, 100)}"
+                evidence = (f"report {legible(one.report, 64)}",)
+                yield Line(what=What.EXPOSED, at=one.at, told=told, evidence=evidence, at_latest=bound is Bound.LATEST, place=0)
 
 
 def closed_at_sources(closings: Sequence[AuditEvent]) -> Iterator[Line]:

@@ -111,7 +111,7 @@ def _note(judgement: Judgement, desk: Desk) -> Incident | None:
         return desk.cases.get((judgement.credential, judgement.fingerprint)) if judgement.fingerprint else None
     about = (judgement.case.credential, judgement.case.fingerprint)
     was = desk.cases.get(about)
-    case = judgement.case if was is None else reported_again(was, judgement.case)
+    case = judgement.case if was is None else reported_again(was, judgement.case, reopened=judgement.reopened)
     desk.cases[about] = case
     if case != was:
         desk.filed[about] = case

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from rotator.core.credential import Reason
 from rotator.core.evidence import KILLS
+from rotator.core.exposure import Bound, Said, tightest
 from rotator.core.incident import State
-from rotator.core.legible import legible
+from rotator.core.legible import legible, stamp
 from rotator.core.line import Line, What
 from rotator.core.timeline import Timeline
 
@@ -27,13 +28,16 @@ class Length:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """`exposure` ends with the revoke, `time_to_dead` with the stable 401; both begin with the first report. `existed_before`: for how long
-    the value had been there by then, which is the most that it can have been in wrong hands unseen."""
+    the value had been there by then, which is the most that it can have been in wrong hands unseen. `exposed_…`: between what times its
+    senders say that the exposure began, which is their word."""
 
     reported_at: datetime
     exposure: Length
     time_to_dead: Length
     waited_for_a_person: Length | None
     existed_before: timedelta | None
+    exposed_earliest: Said | None
+    exposed_latest: Said | None
     reports: int
     calls: int
     mints: int
@@ -44,12 +48,15 @@ def figures(told: Timeline) -> Figures:
     """The numbers that a post-mortem asks for first."""
     started = reported_at(told)
     revoked, dead = last_since(told, What.REVOKED), last_since(told, What.DEAD)
+    before = [one for one in told.exposed if one.word.at is not None and one.word.at < started]  # a later time says nothing new
     return Figures(
         reported_at=started,
         exposure=_until(revoked, "it is not revoked", told),
         time_to_dead=_until(dead, "it is not proven dead", told),
         waited_for_a_person=_waited(told),
         existed_before=_existed_before(told, started),
+        exposed_earliest=tightest(before, Bound.EARLIEST),
+        exposed_latest=tightest(before, Bound.LATEST),
         reports=len(told.reports),
         calls=sum(not effect.is_probe for effect in told.evidence.effects),
         mints=sum(effect.step in KILLS and effect.took_effect for effect in told.evidence.effects),
@@ -60,7 +67,7 @@ def figures(told: Timeline) -> Figures:
 def reported_at(told: Timeline) -> datetime:
     """The first word about it, by whichever record has the earliest."""
     filed = told.evidence.filed
-    times = [told.case.reported_at, *(report.reported_at for report, _, _ in told.reports)]
+    times = [told.case.reported_at, *(one.report.reported_at for one in told.reports)]
     return min([*times, filed.at] if filed else times)
 
 
@@ -122,6 +129,10 @@ def _of_the_records(told: Timeline) -> Iterator[str]:
 
 def _of_the_beginning(told: Timeline) -> Iterator[str]:
     yield "When the value came into wrong hands is not known: the exposure is counted from the first report."
+    if any(one.word.at for one in told.exposed):
+        yield "What its senders say of since when it lay open is their word: unverified, and no figure is counted from it."
+    for one in list(dict.fromkeys((one.source, one.word.what, one.word.refused) for one in told.exposed if one.word.refused))[:10]:
+        yield f"A time that {legible(one[0], 60)} gave ({legible(one[1], 100)}) was left out: {legible(one[2], 100)}."
     if told.case.reason is Reason.SUSPECTED_COMPROMISE:
         yield "That the value leaked is suspected, not proven: no report proved to know it."
 
@@ -157,9 +168,11 @@ def _of_the_steps(told: Timeline) -> Iterator[str]:
 
 
 def _of_the_sources(told: Timeline) -> Iterator[str]:
-    failed = sum(closing == "failed" for _, closing, _ in told.reports)
-    waiting = sum(closing == "due" for _, closing, _ in told.reports)
+    failed = [one for one in told.reports if one.closing == "failed"]
+    waiting = sum(one.closing == "due" for one in told.reports)
     if failed:
-        yield f"{failed} report(s) could not be closed at their source: a person has to."
+        again = max((one.again_at for one in failed if one.again_at), default=None)
+        then = f"tried again at {stamp(again)}" if again else "tried again when the daemon starts or reads its settings anew"
+        yield f"{len(failed)} report(s) are not closed at their source, because {legible(failed[-1].answer)}; {then}."
     if waiting:
         yield f"{waiting} report(s) are still to be closed at their source."

@@ -134,18 +134,18 @@ def open_incident(
     )
 
 
-def reported_again(known: Incident, reported: Incident) -> Incident:
+def reported_again(known: Incident, reported: Incident, *, reopened: bool = False) -> Incident:
     """A case about this value is there, and another word about it comes: never milder, and never louder than a person's no.
 
-    One that is done is opened again (a look tells whether the value is alive after all); one that a person dismissed only by a person, or
-    where a suspicion has become a proof.
+    One that is done is opened again (a look tells whether the value is alive after all), and so is one that is proven dead and whose alert
+    is `reopened` at its source; one that a person dismissed only by a person, or where a suspicion has become a proof.
     """
     proven = known.reason is Reason.SUSPECTED_COMPROMISE and reported.reason is Reason.KEY_COMPROMISE
     case = replace(known, reason=Reason.KEY_COMPROMISE) if proven else known
     case = replace(case, slot=known.slot or reported.slot)
     if known.state in ASLEEP and reported.state is State.HELD and reported.by_person:
         return escalate(_held_anew(case, reported), reported.mode)
-    if known.state in UNFINISHED or reported.state is State.HELD:
+    if (known.state in UNFINISHED and not (reopened and known.state is State.DEAD)) or reported.state is State.HELD:
         return escalate(case, reported.mode)
     if known.state is State.DISMISSED and not (reported.by_person or proven):
         return known

@@ -6,7 +6,7 @@ weapon in the hands of whoever can forge one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rotator.core.credential import Credential, Reason
@@ -43,13 +43,15 @@ class Rails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The verdict of one report for one credential: with the case to file, or the credential to wake, if any."""
+    """The verdict of one report for one credential: with the case to file, or the credential to wake, if any. `reopened`: its sender has
+    closed it before, and it is open there again."""
 
     verdict: Verdict
     because: str
     credential: str = ""
     fingerprint: Fingerprint | None = None
     case: Incident | None = None
+    reopened: bool = False
     wakes: bool = False
     orders: bool = False
 
@@ -100,7 +102,8 @@ def _leaked(report: Report, key: KnownKey, bench: Bench, new_id: str, accounts: 
     mode = mode_when_proven(credential.policy, bench.policy.proven)
     case = open_incident(new_id, credential, _alert(report, key, bench), slot=key.slot, mode=mode, held_because=held)
     verdict = Verdict.HELD if held else Verdict.COMPROMISED
-    return _filed(verdict, f"matches {key.slot or 'a value'} of {key.credential}: {held or mode}", case)
+    filed = _filed(verdict, f"matches {key.slot or 'a value'} of {key.credential}: {held or mode}", case)
+    return replace(filed, reopened=report.reopened)
 
 
 def _alert(report: Report, key: KnownKey, bench: Bench) -> Alert:

@@ -12,6 +12,7 @@ from rotator.core.audit import AuditEvent
 class What(StrEnum):
     """What a line of a timeline is about."""
 
+    EXPOSED = "exposed"
     REPORTED = "reported"
     STORED = "stored"
     RECOGNISED = "recognised"

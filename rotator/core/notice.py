@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from rotator.core import second_writer
+
 AGAIN_AFTER = timedelta(hours=6)
 """How long the same news of the same credential is not told again."""
 LINES_MAX = 10
@@ -27,6 +29,8 @@ class Topic(StrEnum):
     ROTATION_FAILED = "rotation_failed"
     WAVE_STOPPED = "wave_stopped"
     OVERDUE = "overdue"
+    SECOND_WRITER = "second_writer"
+    ALERT_NOT_CLOSED = "alert_not_closed"
 
 
 HEADLINES = {
@@ -38,6 +42,8 @@ HEADLINES = {
     Topic.ROTATION_FAILED: "A rotation cannot go on",
     Topic.WAVE_STOPPED: "The wave of rotations was stopped",
     Topic.OVERDUE: "A key is overdue",
+    Topic.SECOND_WRITER: "Another rotator keeps the same key",
+    Topic.ALERT_NOT_CLOSED: "An alert stays open at its source",
 }
 URGENT = frozenset({Topic.INCIDENT_OPENED, Topic.APPROVAL_NEEDED, Topic.WAVE_STOPPED})
 LAGGING_PHASES = frozenset({"overlap", "draining", "propagating"})
@@ -97,6 +103,12 @@ def notice_of(event: str, fields: Mapping[str, Any]) -> Notice | None:
             return Notice(topic=Topic.WAVE_STOPPED, about=because, text=f"{because}. Go on: rotator waves resume")
         case "overdue" | "window_missed":
             return Notice(topic=Topic.OVERDUE, about=name, text=f"{name}: {because or 'past its cryptoperiod'}. See: rotator plan {name}")
+        case "alert_not_closed":
+            about = f"{fields.get('source')} {fields.get('at')}"
+            more = f". See: rotator incidents show {case}" if case else ""
+            return Notice(topic=Topic.ALERT_NOT_CLOSED, about=about, text=f"{name}: {about} stays open, because {because}{more}")
+        case second_writer.EVENT:
+            return Notice(topic=Topic.SECOND_WRITER, about=name, text=f"{name}: {because}. See: rotator status {name}")
         case _:
             return None
 

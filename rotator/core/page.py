@@ -6,8 +6,9 @@ What strangers wrote is shown letter by letter: no markup of theirs, no link, no
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rotator.core.exposure import Said
 from rotator.core.figures import Length, figures
-from rotator.core.legible import in_markdown, lasted, stamp
+from rotator.core.legible import in_markdown, lasted, legible, stamp
 from rotator.core.line import Line
 from rotator.core.postmortem import facts
 from rotator.core.timeline import Timeline
@@ -34,11 +35,21 @@ def figure_rows(told: Timeline) -> list[tuple[str, str]]:
         ("time to dead: first report to the stable 401", said(known.time_to_dead)),
         ("waited for a person", said(known.waited_for_a_person) if known.waited_for_a_person else "no"),
         ("the value existed before the report for", lasted(known.existed_before) if known.existed_before is not None else "not known"),
+        ("exposed, by the unverified word of its senders", _since(known.exposed_earliest, known.exposed_latest)),
         ("reports", str(known.reports)),
         ("calls that change something", str(known.calls)),
         ("values made", str(known.mints)),
         ("rounds of probes", str(known.probe_rounds)),
     ]
+
+
+def _since(earliest: Said | None, latest: Said | None) -> str:
+    said = [
+        f"{bound} {stamp(one.at)} ({legible(one.source, 60)}: {legible(one.word.what, 100)})"
+        for bound, one in (("not before", earliest), ("at the latest since", latest))
+        if one is not None
+    ]
+    return ", ".join(said) or "they do not say"
 
 
 def when(line: Line) -> str:
@@ -82,7 +93,7 @@ def _sources(sources: dict[str, Any]) -> Iterator[str]:
 
 
 def _source(one: dict[str, Any]) -> list[str]:
-    closing = " ".join(filter(None, (one["closing"], one["closing_told"])))
+    closing = ": ".join(filter(None, (one["closing"], one["closing_told"])))
     return [one["reported_at"], one["source"], one["id"], one["url"] or "", one["verdict"], closing]
 
 

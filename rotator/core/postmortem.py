@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from rotator.core.exposure import Said
 from rotator.core.figures import Length, figures, last_since, unknowns
 from rotator.core.legible import lasted, legible, stamp
 from rotator.core.line import Line, What
-from rotator.core.timeline import Timeline, Told
+from rotator.core.report import Told
+from rotator.core.timeline import Timeline
 
 SOURCES_SHOWN = 20
 """A hundred reports of one leak are counted by source; so many of them stand there one by one."""
@@ -80,11 +82,18 @@ def _figures(told: Timeline) -> dict[str, Any]:
         "time_to_dead": _length(known.time_to_dead),
         "waited_for_a_person": _length(waited) if waited else None,
         "existed_before_report_seconds": known.existed_before.total_seconds() if known.existed_before is not None else None,
+        "exposed_since": {"earliest": _said(known.exposed_earliest), "latest": _said(known.exposed_latest)},
         "reports": known.reports,
         "calls": known.calls,
         "mints": known.mints,
         "probe_rounds": known.probe_rounds,
     }
+
+
+def _said(said: Said | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {"at": stamp(said.at), "by_the_word_of": said.source, "what": legible(said.word.what), "report": said.report, "verified": False}
 
 
 def _length(length: Length) -> dict[str, Any]:
@@ -107,31 +116,32 @@ def _line(line: Line) -> dict[str, Any]:
 def _sources(reports: Sequence[Told]) -> dict[str, Any]:
     return {
         "total": len(reports),
-        "by_source": dict(sorted(Counter(report.source for report, _, _ in reports).items())),
-        "closed_at_source": dict(sorted(Counter(closing or "open" for _, closing, _ in reports).items())),
+        "by_source": dict(sorted(Counter(one.report.source for one in reports).items())),
+        "closed_at_source": dict(sorted(Counter(one.closing or "open" for one in reports).items())),
         "shown": [
             {
-                "report": legible(report.id, 64),
-                "source": report.source,
-                "id": legible(report.source_id, 120),
-                "url": legible(report.url, 200) or None,
-                "reported_at": stamp(report.reported_at),
-                "verdict": report.verdict,
-                "because": legible(report.because),
-                "closing": closing or None,
-                "closing_told": legible(answer) or None,
+                "report": legible(one.report.id, 64),
+                "source": one.report.source,
+                "id": legible(one.report.source_id, 120),
+                "url": legible(one.report.url, 200) or None,
+                "reported_at": stamp(one.report.reported_at),
+                "verdict": one.report.verdict,
+                "because": legible(one.report.because),
+                "closing": one.closing or None,
+                "closing_told": legible(one.closing_told) or None,
+                "closing_tried_again_at": _stamp(one.again_at),
             }
-            for report, closing, answer in _shown(reports)
+            for one in _shown(reports)
         ],
     }
 
 
 def _shown(reports: Sequence[Told]) -> list[Told]:
     """The first of each source and way of closing before any second one; then the earliest."""
-    firsts = {(one[0].source, one[1]): one for one in reversed(reports)}
-    rest = [one for one in reports if firsts[one[0].source, one[1]] is not one]
+    firsts = {(one.report.source, one.closing): one for one in reversed(reports)}
+    rest = [one for one in reports if firsts[one.report.source, one.closing] is not one]
     chosen = [*firsts.values(), *rest][:SOURCES_SHOWN]
-    return sorted(chosen, key=lambda one: (one[0].reported_at, one[0].id))
+    return sorted(chosen, key=lambda one: (one.report.reported_at, one.report.id))
 
 
 def _evidence(told: Timeline) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from rotator.core.credential import Slot
+from rotator.core.exposure import Word
 from rotator.core.sealed import Fingerprint
 
 
@@ -50,7 +51,8 @@ class Clues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One report, as it is stored before anybody is told that it was taken. `account` and `secret` are what it names, if it names one."""
+    """One report, as it is stored before anybody is told that it was taken. `account` and `secret` are what it names, if it names one;
+    `exposed` is its sender's word for since when."""
 
     id: str
     source: str
@@ -63,6 +65,7 @@ class Report:
     caller: str = ""
     url: str = ""
     note: str = ""
+    exposed: tuple[Word, ...] = ()
     reopened: bool = False
     verdict: Verdict = Verdict.WAITING
     because: str = ""
@@ -74,6 +77,23 @@ class Report:
     def waits(self) -> bool:
         """Whether its value has still to be fetched or looked for."""
         return self.verdict is Verdict.WAITING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A report, how it was closed at its source (empty: not, or not yet), what that said, and when it is tried again."""
+
+    report: Report
+    closing: str = ""
+    answer: str = ""
+    again_at: datetime | None = None
+
+    @property
+    def closing_told(self) -> str:
+        """A sentence for people."""
+        again = f"; tried again at {self.again_at:%Y-%m-%d %H:%M:%S} UTC" if self.again_at else ""
+        not_closed = self.closing == "failed" or (self.closing == "due" and self.answer)
+        return f"not closed at its source, because {self.answer}{again}" if not_closed else self.answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ no clock can turn around: what has no event of its own (a report, a first 401) i
 nothing else tells.
 
     what                       when it is said                                       its evidence
+    exposed                    the sender's word for since when, if it has one      the report; unverified
     reported                   each source's first word; more of one source counted  the report, or the event by which a person filed it
     stored, recognised, held   one transaction: `incident.filed`                     the event
     approved, dismissed        a person's word                                       the event
@@ -23,15 +24,14 @@ from datetime import datetime
 from rotator.core import case_lines, step_lines
 from rotator.core.audit import AuditEvent
 from rotator.core.evidence import Evidence, gather
+from rotator.core.exposure import Said
 from rotator.core.incident import Incident
 from rotator.core.line import Line, What
-from rotator.core.report import Report
+from rotator.core.report import Told
 from rotator.core.snapshot import KeyMemory
 
 BEFORE = -5
 """The rank of what has no event of its own, and was there before the event beside which it is put."""
-Told = tuple[Report, str, str]
-"""A report, how it was closed at its source, and what that said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,11 @@ class Timeline:
         return next((line for line in reversed(self.lines) if line.what is what), None)
 
     @property
+    def exposed(self) -> tuple[Said, ...]:
+        """What its senders say of since when the value lay open."""
+        return said_of(self.reports)
+
+    @property
     def last_event(self) -> AuditEvent | None:
         """The newest event it speaks of: its hash seals all that is told here, and stays as it is while the chain grows."""
         return next(iter(reversed(self.evidence.events)), None)
@@ -59,9 +64,10 @@ class Timeline:
 def timeline(case: Incident, told: Sequence[Told], events: Sequence[AuditEvent], memory: KeyMemory | None) -> Timeline:
     """The whole of it, from the case, its reports, the audit of its credential and what is remembered of its value."""
     evidence = gather(case, events)
-    reports = tuple(sorted(told, key=lambda one: (one[0].reported_at, one[0].id)))
-    words = [report for report, _, _ in reports]
+    reports = tuple(sorted(told, key=lambda one: (one.report.reported_at, one.report.id)))
+    words = [one.report for one in reports]
     found = [
+        *case_lines.exposed(said_of(reports), min((report.reported_at for report in words), default=case.reported_at)),
         *case_lines.reported(words, evidence.filed),
         *case_lines.words(case, words, evidence, memory),
         *case_lines.closed_at_sources(evidence.closings),
@@ -73,6 +79,11 @@ def timeline(case: Incident, told: Sequence[Told], events: Sequence[AuditEvent],
         *step_lines.contained(case, evidence),
     ]
     return Timeline(case=case, lines=_in_order(found), reports=reports, evidence=evidence, memory=memory)
+
+
+def said_of(reports: Sequence[Told]) -> tuple[Said, ...]:
+    """Each word with whose it is."""
+    return tuple(Said(word=word, source=one.report.source, report=one.report.id) for one in reports for word in one.report.exposed)
 
 
 def _in_order(found: Sequence[Line]) -> tuple[Line, ...]:

@@ -58,6 +58,7 @@ class Daemon:
         await enlisted(self.fleet, ledger)
         await recalled(self.fleet, ledger.work)
         await ledger.work.reap()
+        await ledger.closings.try_again()
 
     def accompany(self, *companions: Callable[[], Coroutine[Any, Any, None]], ticks: Sequence[Tick] = ()) -> None:
         """Other rooms' loops, which run for as long as the daemon lives, and their ticks."""
@@ -65,10 +66,11 @@ class Daemon:
         self._polls += ticks
 
     async def live(self, *, once: bool = False) -> None:
-        """Until a signal, or with `once` until nothing is due."""
+        """Until stopped, or with `once` until nothing is due. Told to stop before it began, it does nothing."""
         ledger, watch = self._house.ledger, self._house.world.watch
+        if self.pump.stopping:
+            return watch("stopped")
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(self._signals())
             if not once:
                 await stack.enter_async_context(ticking([*self._ticks(), *self._polls], watch))
                 await stack.enter_async_context(self._watchdog())
@@ -76,7 +78,7 @@ class Daemon:
             watch("serving", credentials=self.fleet.size, owner=ledger.lock.owner, once=once)
             self._systemd.ready(self._status())
             await self.pump.serve(lambda: self.fleet.limits.stop_within, once=once)
-        watch("stopped")
+        return watch("stopped")
 
     def _ticks(self) -> Sequence[Tick]:
         around = Tick(name="scopes", every=timedelta(hours=1), run=self.look_around, jitter=timedelta(minutes=5))
@@ -123,6 +125,7 @@ class Daemon:
             await enlisted(self.fleet, self._house.ledger)
             for name in changed:
                 await self._house.ledger.work.wake(name)
+            await self._house.ledger.closings.try_again()
         except LedgerFault as fault:
             watch("reload_unheard", because=str(fault))  # the next tick enlists, and every row comes round by itself
         return True
@@ -149,7 +152,9 @@ class Daemon:
     # --- signals and the watchdog -----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
+    def heeding_signals(self) -> Iterator[None]:
+        """For as long as this lasts, a signal is a word and not the end of the process. To be begun before anybody can see that we live: a
+        service manager may want us gone at once."""
         loop = asyncio.get_running_loop()
         handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._hang_up}
         for number, handler in handlers.items():

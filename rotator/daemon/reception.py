@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rotator.core.faults import Fault
 from rotator.core.judge import SourcePolicy
@@ -18,13 +18,16 @@ LISTS_LAG = timedelta(minutes=1)
 """A source's list may still show as open what was closed a moment ago."""
 
 
-class Polled(Protocol):
-    """A source that is asked what is open there."""
+Place = TypeVar("Place")
+
+
+class Polled(Protocol[Place]):
+    """Sources that are asked what is open there, place by place."""
 
     @property
-    def places(self) -> Sequence[str]: ...
+    def places(self) -> Sequence[Place]: ...
 
-    def poll(self, place: str) -> AsyncIterator[Arrival]: ...
+    def poll(self, place: Place) -> AsyncIterator[Arrival]: ...
 
 
 class Reception:
@@ -57,7 +60,7 @@ class Reception:
             arrivals, self.registry().bench, per_hour_max=limits.compromises_per_hour, accounts_max=limits.accounts_per_alert
         )
 
-    async def poll(self, source: Polled) -> None:
+    async def poll(self, source: Polled[Place]) -> None:
         """Take what is open at the source and was never reported; what was closed and is open again is opened again here.
 
         Raises:
@@ -71,18 +74,19 @@ class Reception:
                     found.append(arrival)
             except Fault as fault:
                 because = f"{fault.what}; {fault.remedy}" if fault.remedy else fault.what
-                self._fleet.world.watch("poll_failed", place=place, because=because)
+                self._fleet.world.watch("poll_failed", place=str(place), because=because)
             for start in range(0, len(found), BATCH_MAX):
                 await self._take_lost(found[start : start + BATCH_MAX], began)
 
     async def _take_lost(self, some: list[Arrival], began: datetime) -> None:
-        known = await self._inbox.known("github", [report.source_id for arrival in some for report in arrival.reports])
+        (source,) = {arrival.source for arrival in some}
+        known = await self._inbox.known(source, [report.source_id for arrival in some for report in arrival.reports])
         lost = [one for arrival in some if (one := _lost(arrival, known, began)) is not None]
         if lost:
             receipts = await self.store(lost)
             taken = [report for receipt in receipts for report in receipt.reports]
             if taken:
-                self._fleet.world.watch("poll_found", reports=[report.source_id for report in taken])
+                self._fleet.world.watch("poll_found", source=source, reports=[report.source_id for report in taken])
 
 
 def _lost(arrival: Arrival, known: Mapping[str, Standing], began: datetime) -> Arrival | None:

@@ -16,6 +16,9 @@ SLACK = timedelta(hours=1)
 DELIVERIES_KEPT = timedelta(days=7)
 """Longer than any sender sends a delivery again (GitHub by hand for three days, Event Grid by itself for one)."""
 
+DEPENDENTS_KEPT = timedelta(days=1)
+"""How long a dependent that left the settings is remembered: a worker that has not read them anew may still keep it."""
+
 
 def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
     """The daemon's own; other rooms (the polls behind webhooks) bring theirs."""
@@ -36,6 +39,8 @@ def ticks_of(fleet: Fleet, ledger: Ledger, overdue: Overdue) -> Sequence[Tick]:
     async def prune() -> None:
         history = fleet.limits.history
         removed = await ledger.journal.prune(history) + await ledger.inbox.prune(DELIVERIES_KEPT, history=history)
+        dependents = {name: {dependent.name for dependent in one.dependents} for name, one in fleet.credentials.items()}
+        removed += await ledger.journal.forget_dependents(dependents, DEPENDENTS_KEPT)
         fleet.world.watch("pruned", rows=removed)
 
     return (

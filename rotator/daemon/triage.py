@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from rotator.core.faults import Denied, Fault, Missing, Rejected, Throttled
-from rotator.core.incident import Incident
+from rotator.core.incident import Incident, State
 from rotator.core.report import Clues, Matter, Report, Verdict
 from rotator.core.retry import LONGEST_THROTTLE, backoff, rest
 from rotator.daemon.fleet import Fleet
@@ -28,6 +28,12 @@ POLL = timedelta(seconds=2)
 FETCHED_FOR = timedelta(days=2)
 """How long a sender is asked for a value before a person is to look."""
 CLOSES_MAX, HOPELESS_CLOSES_MAX = 60, 4
+"""How often closing is tried soon, before a person is told."""
+CLOSED_AGAIN, CLOSED_FOR = timedelta(hours=6), timedelta(days=30)
+"""After that: how seldom, and for how long. Then only a start or a reload of the daemon tries again."""
+ANSWERS_AGAIN_MAX = 1
+"""How often an alert that somebody opens again is closed again with the evidence. After that a person is told: two programs that each
+have the last word would never end."""
 LOOKS_MAX = 12
 LOOKED_FOR_AGAIN = timedelta(seconds=5)
 
@@ -76,7 +82,7 @@ class Triage:
         if self._dropped:
             await inbox.let_go(list(self._dropped))
             self._dropped.clear()
-        await inbox.make_closable()
+        await self._ledger.closings.make_closable()
         due = await inbox.claim_due(EACH_AT_ONCE, in_hand=Counter(report.source for report in self._in_hand.values()))
         for report in due:
             task = asyncio.create_task(self._one(report), name=report.id)
@@ -109,12 +115,19 @@ class Triage:
         told = f"{fault.what}; {fault.remedy}" if fault.remedy else fault.what
         self._fleet.world.watch("report_put_off", source=report.source, report=report.id, attempt=attempts, because=told)
         if not report.waits and attempts >= (HOPELESS_CLOSES_MAX if hopeless else CLOSES_MAX):
-            self._fleet.world.watch("alert_not_closed", source=report.source, report=report.id, incident=report.incident, because=told)
-            return await self._ledger.inbox.closed(report, "failed", told)
+            return await self._stays_open(report, told)
         if report.waits and self._fleet.world.clock.now() - report.reported_at > FETCHED_FOR:
             await self._say(Asked(report=report, clues=report.clues, final=f"its value could not be had: {told}", verdict=Verdict.NOTED))
             return None
         return await self._ledger.inbox.give_back(report, after=self._patience(report, fault, attempts, hopeless=hopeless), told=told)
+
+    async def _stays_open(self, report: Report, told: str) -> None:
+        if await self._ledger.closings.not_closed(report, told, again=CLOSED_AGAIN, for_as_long_as=CLOSED_FOR):
+            self._tell_it_stays_open(report, told)
+
+    def _tell_it_stays_open(self, report: Report, because: str) -> None:
+        about = {"source": report.source, "at": report.source_id, "report": report.id, "credential": report.credential}
+        self._fleet.world.watch("alert_not_closed", **about, incident=report.incident, because=because)
 
     def _patience(self, report: Report, fault: Fault, attempts: int, *, hopeless: bool) -> timedelta:
         """What a source asks for, within bounds. A value is asked for over days; that an alert stays open is said soon."""
@@ -206,15 +219,27 @@ class Triage:
             return await self._ledger.inbox.give_back(report, after=POLL, told="closed with another report of the same alert")
         self._closing.add(alert)
         try:
-            cases = await self._ledger.cases.of(report.credential)
-            how, told = await close(report, next((case for case in cases if case.id == report.incident), None))
-            await self._ledger.inbox.closed(report, how, told)
+            await self._answer(report, close)
         finally:
             self._closing.discard(alert)
+        return None
+
+    async def _answer(self, report: Report, close: Close) -> None:
+        cases, closings = await self._ledger.cases.of(report.credential), self._ledger.closings
+        case = next((case for case in cases if case.id == report.incident), None)
+        if case is not None and case.state not in PROVEN:
+            return await closings.not_yet(report)
+        if report.reopened and await closings.answered_again(report) >= ANSWERS_AGAIN_MAX:
+            await closings.closed(report, "left", OPENED_AGAIN)
+            return self._tell_it_stays_open(report, OPENED_AGAIN)
+        how, told = await close(report, case)
+        await closings.closed(report, how, told)
         self._fleet.world.watch("alert_closed", source=report.source, report=report.id, incident=report.incident, how=how, because=told)
         return None
 
 
+PROVEN = (State.DEAD, State.CLOSED)
+OPENED_AGAIN = "somebody opened it again after it was closed twice with the proof that the key is dead; whoever does that has to say why"
 NOT_THE_SHAPE = "the index knows no such value, and it has not the shape of a key of ours"
 NAMED_MAX = 5
 

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 
 from rotator.alerts.api import Api, open_session
+from rotator.alerts.gitguardian_api import INCIDENTS
 from rotator.core.faults import Denied, Fault, Missing
 from rotator.core.sealed import Sealed
 from rotator.doctor.findings import About, Finding, Severity, Subject, worst
@@ -65,7 +66,8 @@ async def _token(house: House, name: str, about: About, session: aiohttp.ClientS
             return await _github(source, token, about, session)
         case GitGuardianSource():
             api = Api(session, source.api, {"Authorization": f"Token {token.reveal()}"})
-            return await _tried(api, "/v1/health", about, "a new token of GitGuardian's, with the scope incidents:write")
+            path = f"{INCIDENTS}?per_page=1" if source.poll else "/v1/health"
+            return await _tried(api, path, about, "a new token of GitGuardian's, with the scopes incidents:read and incidents:write")
         case _:
             return []
 

@@ -74,17 +74,11 @@ class Asked:
         return value in self.slots or value in self.secret
 
 
-async def recognise(
-    value: Fingerprint, credentials: Iterable[Credential], world: World, *, known_at: Sequence[str] = (), at_once: int = AT_ONCE
-) -> Recognised:
-    """Whose key it is. `known_at` are the credentials that the index names: asked first, and alone if one of them says yes."""
-    return (await recognise_all({value: known_at}, credentials, world, at_once=at_once))[value]
-
-
 async def recognise_all(
     known_at: Mapping[Fingerprint, Sequence[str]], credentials: Iterable[Credential], world: World, *, at_once: int = AT_ONCE
 ) -> dict[Fingerprint, Recognised]:
-    """The same of many values, each with the credentials that the index names for it, and every account asked once."""
+    """Whose key each of them is, with the credentials that the index names for it: these are asked first, and alone if they say yes for
+    every value; each account once."""
     every = list(credentials)
     named = {name for names in known_at.values() for name in names}
     asked = await survey([one for one in every if one.name in named], world, at_once=at_once)

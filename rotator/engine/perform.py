@@ -30,6 +30,7 @@ from rotator.core.step import (
     SwitchOffLocalAuth,
 )
 from rotator.engine import tags
+from rotator.engine.beside import beside, over
 from rotator.engine.observe import NOTHING, Look, Told, Word
 from rotator.engine.ports import Answer, Edition, Placed, Published, SecretLook, Verdict, World
 
@@ -223,23 +224,29 @@ class _Round:
 
 async def _refused_everywhere(host: str, value: Sealed, live: list[Sealed], bench: Bench) -> _Round:
     """A 401 counts only where a live key is not refused: a wrong endpoint answers in the same words. The live ones are asked beside it."""
-    probe = bench.world.data_plane.probe
-    asked = asyncio.gather(*(probe(bench.account, host, one) for one in live))
+    asked = [beside(bench.world.data_plane.probe(bench.account, host, one)) for one in live]
     try:
-        first: datetime | None = None
-        for _ in range(REFUSALS_IN_A_ROW):
-            answer = await probe(bench.account, host, value)
-            if answer.verdict is not Verdict.REFUSED:
-                return _Round(verdict=answer.verdict, seen=answer.seen, first_401=first)
-            first = first or answer.at
-        controls = await asked
+        last, first = await _refused(host, value, bench)
+        if last.verdict is not Verdict.REFUSED:
+            return _Round(verdict=last.verdict, seen=last.seen, first_401=first)
+        controls = [await one for one in asked]
     finally:
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)  # or its end would be reported as nobody's
+        await over(asked)
     told = ", ".join(control.seen for control in controls) or "none"
     if any(control.verdict in (Verdict.ACCEPTED, Verdict.NOT_SERVED) for control in controls):
         return _Round(verdict=Verdict.REFUSED, seen=f"{REFUSALS_IN_A_ROW} x 401, a live key {told}", first_401=first)
     return _Round(verdict=Verdict.INCONCLUSIVE, seen=f"401, but no live key was accepted there (control: {told})", first_401=first)
+
+
+async def _refused(host: str, value: Sealed, bench: Bench) -> tuple[Answer, datetime | None]:
+    """The last answer, which is the first one that is no 401 if there is one; and when the first 401 came."""
+    first: datetime | None = None
+    for _ in range(REFUSALS_IN_A_ROW):
+        answer = await bench.world.data_plane.probe(bench.account, host, value)
+        if answer.verdict is not Verdict.REFUSED:
+            break
+        first = first or answer.at
+    return answer, first
 
 
 async def _value_of(step: ProveDead, bench: Bench) -> Sealed | None:

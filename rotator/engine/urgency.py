@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from rotator.core.incident import Incident, State
+from rotator.engine.beside import beside
 from rotator.engine.ports import Lease, World
 
 LISTENS_EVERY = timedelta(seconds=1)
@@ -60,7 +61,7 @@ async def unless_urgent(
     work: Coroutine[Any, Any, T], incidents: Sequence[Incident], world: World, lease: Lease, heard: Callable[[], None]
 ) -> T:
     """What comes of `work`. A wake meanwhile is `heard`, and its cases are looked at. Raises Urgent where one is to be killed now."""
-    task = asyncio.ensure_future(work)
+    task = beside(work)
     known = kills_due(incidents, world.clock.now())
     try:
         while not (await asyncio.wait({task}, timeout=LISTENS_EVERY.total_seconds()))[0]:

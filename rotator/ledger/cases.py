@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import case as case_of
 
 from rotator.core.incident import ASLEEP, UNFINISHED, Incident, State, decided, reported_again
 from rotator.ledger import rows
@@ -25,12 +26,14 @@ LISTED_MAX = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A case in a list: with how many reports it stands on, when the first of them came, and when its value was proven dead."""
+    """A case in a list: with how many reports it stands on, when the first of them came, when its value was proven dead, and how many of
+    its reports could not be closed at their source."""
 
     case: Incident
     reports: int
     first_reported_at: datetime
     dead_at: datetime | None
+    not_closed: int = 0
 
 
 class Overtaken(Exception):
@@ -133,14 +136,16 @@ class CaseBook:
             found = [rows.incident(row) for row in (await connection.execute(query)).mappings()]
         return found[:1] if found and found[0].id == beginning else found
 
-    async def listed(self, states: Collection[State], credential: str | None = None) -> list[Listed]:
-        """The cases in these states, the newest first."""
-        counted = select(reports.c.incident, func.count().label("told"), func.min(reports.c.reported_at).label("first"))
+    async def listed(self, states: Collection[State], credential: str | None = None, *, not_closed: bool = False) -> list[Listed]:
+        """The cases in these states, the newest first; with `not_closed` also those of which a report is not closed at its source."""
+        failed = func.sum(case_of((reports.c.closing == "failed", 1), else_=0)).label("failed")
+        counted = select(reports.c.incident, func.count().label("told"), func.min(reports.c.reported_at).label("first"), failed)
         told = counted.group_by(reports.c.incident).subquery()
         value = and_(keys.c.credential == incidents.c.credential, keys.c.fingerprint == incidents.c.fingerprint)
-        query = select(incidents, told.c.told, told.c.first, keys.c.dead_at.label("proven"))
+        query = select(incidents, told.c.told, told.c.first, told.c.failed, keys.c.dead_at.label("proven"))
         query = query.outerjoin(told, told.c.incident == incidents.c.id).outerjoin(keys, value)
-        query = query.where(incidents.c.state.in_([state.value for state in states]))
+        wanted = incidents.c.state.in_([state.value for state in states])
+        query = query.where(or_(wanted, told.c.failed > 0) if not_closed else wanted)
         query = query if credential is None else query.where(incidents.c.credential == credential)
         newest = query.order_by(incidents.c.reported_at.desc(), incidents.c.id).limit(LISTED_MAX)
         async with self._database.connect() as connection:
@@ -151,6 +156,7 @@ class CaseBook:
                 reports=row["told"] or 0,
                 first_reported_at=from_ms(min(row["reported_at"], row["first"] or row["reported_at"])),
                 dead_at=None if row["proven"] is None else from_ms(row["proven"]),
+                not_closed=row["failed"] or 0,
             )
             for row in found
         ]

@@ -1,7 +1,7 @@
 """The inbox of leak alerts: taken, judged, filed and woken in one transaction, and only then is the sender told that it was taken.
 
 Many deliveries are stored by one transaction, a set at a time, so a flood costs few of them. A report whose value has to be fetched or
-looked for, and one that is to be closed at its source, is worked on later, under a worker's lock like any other work.
+looked for, and one that is to be closed at its source (`closings.py`), is worked on later, under a worker's lock like any other work.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from sqlalchemy import ColumnElement, Update, and_, bindparam, delete, insert, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rotator.core.desk import BenchOf, Desk, decide
-from rotator.core.incident import State
-from rotator.core.report import Arrival, Clues, Matter, Receipt, Report, Verdict
+from rotator.core.report import Arrival, Clues, Matter, Receipt, Report, Told, Verdict
 from rotator.ledger import rows
 from rotator.ledger.audit import say
+from rotator.ledger.closings import CLOSABLE
 from rotator.ledger.database import Database
 from rotator.ledger.desk import chunks, desk_of
 from rotator.ledger.locks import Lock
@@ -28,8 +28,6 @@ from rotator.ledger.schema import deliveries, incidents, reports, work
 from rotator.ledger.work import EMERGENCY, WorkTable
 from rotator.ledger.work import OPERATOR as ASKED_FOR
 
-CLOSABLE = ("github", "gitguardian")
-"""The sources at which an alert can be closed."""
 BATCH_MAX = 200
 HEARD_WITHIN = timedelta(minutes=1)
 """What is given back for no longer is heard of when its time has come, and not at the next poll after it."""
@@ -237,31 +235,6 @@ class Inbox:
         async with self._database.connect() as connection:
             return (await connection.execute(select(reports.c.attempts).where(reports.c.id == report.id))).scalar() or 0
 
-    async def make_closable(self) -> int:
-        """Reports whose value is dead now, and that can be closed at their source: due for that. How many."""
-        done = select(incidents.c.id).where(incidents.c.state.in_([State.DEAD.value, State.CLOSED.value]))
-        waiting = and_(reports.c.closing == "", reports.c.source.in_(CLOSABLE), reports.c.incident.in_(done))
-        async with self._database.connect() as connection:
-            if (await connection.execute(select(reports.c.id).where(waiting).limit(1))).first() is None:
-                return 0  # the usual answer costs no writer anything
-        async with self._database.begin() as connection:
-            found = await connection.execute(
-                update(reports).where(waiting).values(closing="due", due_at=self._database.now_ms(), attempts=0)
-            )
-        return found.rowcount
-
-    async def closed(self, report: Report, how: str, told: str) -> None:
-        """Closed at its source by us (`done`), or found closed in another way (`otherwise`), or given up (`failed`); and with it every
-        report of the same alert."""
-        values = {"owner": None, "due_at": None, "closing": how, "closing_told": told, "closed_at": to_ms(self._database.now())}
-        same = and_(reports.c.source == report.source, reports.c.source_id == report.source_id, reports.c.closing == "due")
-        async with self._database.begin() as connection:
-            if not (await connection.execute(update(reports).where(same).values(**values))).rowcount:
-                return  # another worker was faster
-            about = {"report": report.id, "incident": report.incident, "fingerprint": report.fingerprint or ""}
-            fields = {**about, "source": report.source, "at": report.source_id, "how": how, "told": told}
-            await say(self._database, connection, "report.closed", report.credential, fields)
-
     async def known(self, source: str, source_ids: Sequence[str]) -> dict[str, Standing]:
         """Which of a source's alerts were reported before, each with how the closing of its last report stands."""
         found: dict[str, Standing] = {}
@@ -295,12 +268,11 @@ class Inbox:
                 forgotten += (await connection.execute(delete(reports).where(settled, old))).rowcount
         return forgotten
 
-    async def about(self, incident: str) -> list[tuple[Report, str, str]]:
-        """Every report that a case stands on, the first one first; with how it was closed at its source, and what that said."""
+    async def about(self, incident: str) -> list[Told]:
+        """Every report that a case stands on, the first one first; with how it was closed at its source."""
         query = select(reports).where(reports.c.incident == incident).order_by(reports.c.reported_at, reports.c.id)
         async with self._database.connect() as connection:
-            found = (await connection.execute(query)).mappings().all()
-        return [(rows.report(row), row["closing"], row["closing_told"]) for row in found]
+            return [rows.told(row) for row in (await connection.execute(query)).mappings()]
 
 
 def _names(arrival: Arrival) -> list[tuple[str, str]]:

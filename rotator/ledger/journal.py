@@ -1,6 +1,6 @@
 """Intents before, outcomes after, and what is remembered of each value. Never a value: fingerprints and the hashes that senders use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -211,6 +211,25 @@ class KeyJournal:
         async with self._database.begin() as connection:
             forgotten = [(await connection.execute(statement)).rowcount for statement in (old_intents, old_keys)]
         return sum(forgotten)
+
+    async def forget_dependents(self, kept: Mapping[str, Collection[str]], older_than: timedelta) -> int:
+        """Forget dependents of these credentials that are none of theirs any more, and of which nothing has changed for so long: a worker
+        beside us may still have the settings of before. What it writes meanwhile stays, and loses nothing but this memory. How many."""
+        before = to_ms(self._database.now() - older_than)
+        old = select(adoptions.c.credential, adoptions.c.dependent, adoptions.c.since).where(adoptions.c.since < before)
+        async with self._database.connect() as connection:
+            found = (await connection.execute(old)).all()
+        gone = [row for row in found if row.credential in kept and row.dependent not in kept[row.credential]]
+        if not gone:
+            return 0
+        forgotten = 0
+        async with self._database.begin() as connection:
+            for row in gone:
+                same = and_(
+                    adoptions.c.credential == row.credential, adoptions.c.dependent == row.dependent, adoptions.c.since == row.since
+                )
+                forgotten += (await connection.execute(delete(adoptions).where(same))).rowcount
+        return forgotten
 
 
 def _told(lease: Lease) -> dict[str, Any]:

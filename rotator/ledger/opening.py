@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from rotator.ledger.advisory import CONNECT_TIMEOUT_S, KEEPALIVES, SessionLock
 from rotator.ledger.audit import AuditChain
 from rotator.ledger.cases import CaseBook
+from rotator.ledger.closings import Closings
 from rotator.ledger.database import WRITES, Database, LedgerFault, cause
 from rotator.ledger.flock import FileLock
 from rotator.ledger.inbox import Inbox
@@ -99,7 +100,17 @@ def _ledger(database: Database, lock: Lock, heard: asyncio.Event, moved: Callabl
     work = WorkTable(database, lock, heard, moved)
     cases, journal = CaseBook(database, work), KeyJournal(database)
     audit, waves, inbox = AuditChain(database), WaveTable(database), Inbox(database, lock, work)
-    return Ledger(database=database, lock=lock, work=work, cases=cases, journal=journal, audit=audit, waves=waves, inbox=inbox)
+    return Ledger(
+        database=database,
+        lock=lock,
+        work=work,
+        cases=cases,
+        journal=journal,
+        audit=audit,
+        waves=waves,
+        inbox=inbox,
+        closings=Closings(database),
+    )
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------------------

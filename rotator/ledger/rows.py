@@ -11,9 +11,10 @@ from sqlalchemy import RowMapping
 
 from rotator.core.audit import AuditEvent
 from rotator.core.credential import Reason, Slot
+from rotator.core.exposure import Bound, Word
 from rotator.core.incident import Incident, State
 from rotator.core.policy import Mode
-from rotator.core.report import Clues, KnownKey, Matter, Report, Verdict
+from rotator.core.report import Clues, KnownKey, Matter, Report, Told, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.core.settle import Intent
 from rotator.core.snapshot import Adoption, Kept, KeyMemory, Rollback
@@ -194,6 +195,7 @@ def report(row: RowMapping) -> Report:
         caller=row["caller"],
         url=row["url"],
         note=row["note"],
+        exposed=tuple(_word(one) for one in json.loads(row["exposed"] or "[]")),
         reopened=row["reopened"],
         verdict=Verdict(row["verdict"]),
         because=row["because"],
@@ -203,11 +205,26 @@ def report(row: RowMapping) -> Report:
     )
 
 
-REPORT_COLUMNS = tuple(field.name for field in fields(Report) if field.name != "clues")
+def told(row: RowMapping) -> Told:
+    again = _time(row["due_at"]) if row["closing"] in ("due", "failed") else None
+    return Told(report=report(row), closing=row["closing"], answer=row["closing_told"], again_at=again)
+
+
+def _word(said: Mapping[str, Any]) -> Word:
+    return Word(bound=Bound(said["bound"]), what=said["what"], at=_time(said["at"]), refused=said["refused"])
+
+
+def _written(exposed: tuple[Word, ...]) -> str:
+    plain = [{name: _plain(value) for name, value in asdict(word).items()} for word in exposed]
+    return json.dumps(plain) if plain else ""
+
+
+REPORT_COLUMNS = tuple(field.name for field in fields(Report) if field.name not in ("clues", "exposed"))
 
 
 def of_report(told: Report) -> dict[str, Any]:
-    return {name: _plain(getattr(told, name)) for name in REPORT_COLUMNS} | {"clues": json.dumps(asdict(told.clues))}
+    written = {"clues": json.dumps(asdict(told.clues)), "exposed": _written(told.exposed)}
+    return {name: _plain(getattr(told, name)) for name in REPORT_COLUMNS} | written
 
 
 @_legible("keys")

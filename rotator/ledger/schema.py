@@ -6,7 +6,7 @@ workers are replaced one by one; what it must not meet any more is taken away on
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; a test keeps it in step with `migrations/`."""
 
 OLDEST_PROGRAM = "0003"
@@ -172,6 +172,7 @@ reports = Table(
     Column("caller", String(200), nullable=False, server_default=""),
     Column("url", Text, nullable=False, server_default=""),
     Column("note", Text, nullable=False, server_default=""),
+    Column("exposed", Text, nullable=False, server_default=""),
     Column("reopened", Boolean, nullable=False, server_default="0"),
     Column("verdict", String(20), nullable=False),
     Column("because", Text, nullable=False, server_default=""),
@@ -189,7 +190,7 @@ reports = Table(
     Index("reports_source", "source", "source_id"),
 )
 """What was reported, and what came of it. `due_at`: when it is to be worked on next (judged again, or closed at its source); empty when it
-is done. `closing`: empty, `due`, `done` or `otherwise`, with what the source said.
+is done. `closing`: as `closings.py` tells, with what the source said. `exposed`: the sender's word for since when, empty where it has none.
 """
 
 waves = Table(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rotator.ledger.audit import AuditChain
 from rotator.ledger.cases import CaseBook
+from rotator.ledger.closings import Closings
 from rotator.ledger.database import Database
 from rotator.ledger.inbox import Inbox
 from rotator.ledger.journal import KeyJournal
@@ -24,3 +25,4 @@ class Ledger:
     audit: AuditChain
     waves: WaveTable
     inbox: Inbox
+    closings: Closings

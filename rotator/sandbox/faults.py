@@ -37,6 +37,7 @@ OTHER_OPERATIONS = (
     "GetAlert",
     "UpdateAlert",
     "GetIncident",
+    "ListIncidents",
     "ResolveIncident",
     "ListSites",
     "ListSlots",

@@ -1,5 +1,6 @@
-"""GitGuardian's API, as far as an incident's hash and its end go."""
+"""GitGuardian's API, as far as the list of incidents, an incident's hash and its end go. Pages go by a cursor in the Link header."""
 
+import base64
 import hmac
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,10 @@ from rotator.sandbox.leaks import GuardIncident
 from rotator.sandbox.state import State
 from rotator.sandbox.wire import Answer, Call, Refused, Route
 
-_INCIDENT = r"/v1/incidents/secrets/(?P<target>[0-9]+)"
+_INCIDENTS = r"/v1/incidents/secrets"
+_INCIDENT = _INCIDENTS + r"/(?P<target>[0-9]+)"
+_STATUSES = frozenset({"IGNORED", "TRIGGERED", "ASSIGNED", "RESOLVED"})
+_PAGE, _PAGE_MAX = 20, 100
 
 
 class GitGuardianSurface:
@@ -18,6 +22,7 @@ class GitGuardianSurface:
         self._state = state
         self.routes: Sequence[Route] = (
             Route("GET", "/v1/health", "Health", lambda call: Answer(body={"detail": "Valid API key."})),
+            Route("GET", _INCIDENTS, "ListIncidents", self.list_of_workspace),
             Route("GET", _INCIDENT, "GetIncident", self.show),
             Route("POST", _INCIDENT + "/resolve", "ResolveIncident", self.resolve),
         )
@@ -33,6 +38,18 @@ class GitGuardianSurface:
     def show(self, call: Call) -> Answer:
         return Answer(body=incident_json(self._find(call)))
 
+    def list_of_workspace(self, call: Call) -> Answer:
+        query, status = call.query, call.query.get("status")
+        size, start = query.get("per_page", str(_PAGE)), _start(query.get("cursor", ""))
+        if status is not None and status not in _STATUSES:
+            raise Refused(400, "400", f'"{status}" is not a valid choice.')
+        if not size.isdecimal() or not 1 <= int(size) <= _PAGE_MAX:
+            raise Refused(400, "400", f"per_page: a number from 1 to {_PAGE_MAX}.")
+        every = [one for one in self._state.leaks.incidents.values() if status in (None, one.status)]
+        every.sort(key=lambda one: (one.created, one.id), reverse=query.get("ordering") == "-date")
+        end = start + int(size)
+        return Answer(body=[incident_json(one) for one in every[start:end]], headers=_link(call, end) if end < len(every) else {})
+
     def resolve(self, call: Call) -> Answer:
         incident, revoked = self._find(call), call.json().get("secret_revoked")
         if not isinstance(revoked, bool):
@@ -47,6 +64,18 @@ class GitGuardianSurface:
         if found is None:
             raise Refused(404, "404", "Not found.")
         return found
+
+
+def _start(cursor: str) -> int:
+    try:
+        return int(base64.b64decode(cursor, validate=True).decode().removeprefix("p=")) if cursor else 0
+    except ValueError:
+        raise Refused(400, "400", "Invalid cursor") from None
+
+
+def _link(call: Call, start: int) -> dict[str, str]:
+    following = call.request.url.update_query(cursor=base64.b64encode(f"p={start}".encode()).decode())
+    return {"Link": f'<{following}>; rel="next"'}
 
 
 def incident_json(incident: GuardIncident) -> dict[str, Any]:

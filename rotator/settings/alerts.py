@@ -3,7 +3,7 @@
 A sender without any secret is refused here, before anything listens: a door without a lock is an outage that waits for a stranger.
 """
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -77,10 +77,12 @@ class GitHubPartnerSource(_Source):
 
 
 class GitGuardianSource(SecretSource):
-    """GitGuardian's custom webhook; `token` resolves incidents."""
+    """GitGuardian's custom webhook; `token` resolves incidents, and its workspace is polled for what a lost delivery told of, unless `poll`
+    is false."""
 
     token: Reference | None = None
     api: Url = "https://api.gitguardian.com"
+    poll: Annotated[bool, Field(strict=True)] = True
 
 
 class EntraSettings(Strict):
@@ -125,6 +127,13 @@ class DefenderSource(AzureSource):
         return self
 
 
+class Polled(TypedDict):
+    """Repositories and organisations of GitHub's; whether the workspace of GitGuardian's token."""
+
+    repositories: tuple[str, ...]
+    workspace: bool
+
+
 class AlertSettings(Strict):
     """The senders that are listened to; one that is not named here has no door."""
 
@@ -140,6 +149,11 @@ class AlertSettings(Strict):
     def senders(self) -> list[str]:
         """The names of the doors that are open."""
         return [field.alias or name for name, field in type(self).model_fields.items() if getattr(self, name) is not None]
+
+    def polled(self) -> Polled:
+        """What is asked for lost deliveries."""
+        github, guardian = self.github, self.gitguardian
+        return {"repositories": github.repositories if github else (), "workspace": bool(guardian and guardian.token and guardian.poll)}
 
     def policy(self, name: str) -> SourcePolicy:
         """What reports of this source may cause."""

@@ -166,6 +166,39 @@ async def test_two_who_resolve_at_once_both_hear_that_it_is(street: Street, gitg
     assert sorted(outcomes) == [Outcome.ALREADY, Outcome.RESOLVED]
 
 
+async def test_open_incidents_are_listed_page_by_page_also_those_that_are_assigned(street: Street, gitguardian: GitGuardianApi) -> None:
+    values = [current_key() for _ in range(230)]
+    incidents = [street.azure.leak_to_gitguardian(value) for value in values]
+    for one, status in zip(incidents, ("RESOLVED", "IGNORED", "ASSIGNED"), strict=False):
+        one.status = status
+    found = [leak async for leak in gitguardian.open_incidents(NOW)]
+    assert [leak.origin.id for leak in found[:227]] == [str(one.id) for one in reversed(incidents[3:])], "the newest first"
+    assert [leak.origin.id for leak in found[227:]] == [str(incidents[2].id)]
+    first = found[0]
+    assert first.clues == (Hash(kind="hmsl_hash", value=Sealed(values[-1]).hmsl_hash()), HeldByGitGuardian(incident=incidents[-1].id))
+    assert (first.kind, first.origin.source, first.origin.reported_at) == ("azure_open_ai_api_key", "gitguardian", NOW)
+    assert [entry.operation for entry in street.azure.journal] == ["ListIncidents"] * 4
+
+
+async def test_an_odd_incident_hides_none_of_the_others(street: Street, gitguardian: GitGuardianApi) -> None:
+    odd, good = (street.azure.leak_to_gitguardian(current_key()) for _ in range(2))
+    odd.id = -1
+    odd.detector = ""
+    assert [leak.origin.id async for leak in gitguardian.open_incidents(NOW)] == [str(good.id)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"), [("403", Denied), ("429:7", Throttled), ("500-before", Transient), ("truncated", Transient)]
+)
+async def test_a_list_of_incidents_that_cannot_be_had_is_a_fault(
+    street: Street, gitguardian: GitGuardianApi, fault: str, expected: type[Fault]
+) -> None:
+    street.azure.leak_to_gitguardian(current_key())
+    street.azure.fault("ListIncidents", fault)
+    with pytest.raises(expected):
+        _ = [leak async for leak in gitguardian.open_incidents(NOW)]
+
+
 # --- the partner programme's keys -------------------------------------------------------------------------------------------------
 
 

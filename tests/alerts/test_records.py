@@ -205,6 +205,29 @@ def test_an_incident_is_matched_by_its_hash(street: Street, action: str) -> None
     assert record.kind == "azure_open_ai_api_key"
 
 
+def test_since_when_an_occurrence_lay_open_is_gitguardians_word(street: Street) -> None:
+    body = {
+        "action": "new_occurrence",
+        "occurrence": {"date": "2026-01-02T03:04:05Z"},
+        "incident": {**INCIDENT, "date": "2026-02-01T00:00:00Z"},
+    }
+    record = only(street, "gitguardian", body)
+    assert isinstance(record, Leak)
+    said = {word.what: (word.bound, word.at) for word in record.origin.exposed}
+    assert said == {
+        "the incident's date": ("latest", datetime(2026, 2, 1, tzinfo=UTC)),
+        "the occurrence was committed": ("earliest", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+    }
+
+
+@pytest.mark.parametrize(("said", "at"), [("2026-02-01T00:00:00Z", datetime(2026, 2, 1, tzinfo=UTC)), ("2999-01-01T00:00:00Z", None)])
+def test_since_when_an_alert_stands_is_githubs_word(street: Street, said: str, at: datetime | None) -> None:
+    record = github(street, alert={"number": 7, "secret_type": "azure_openai_key", "created_at": said})
+    assert isinstance(record, Leak)
+    (word,) = record.origin.exposed
+    assert (word.bound, word.what, word.at, bool(word.refused)) == ("latest", "the alert was created", at, at is None)
+
+
 @pytest.mark.parametrize("absent", ["xxx", None, "", 7, "ab" * 31, ["ab" * 32]])
 def test_an_incident_without_a_real_hash_can_still_be_asked_for(street: Street, absent: Any) -> None:
     record = gitguardian(street, hmsl_hash=absent)

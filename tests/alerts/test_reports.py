@@ -1,6 +1,7 @@
 """Scanners' reports as each tool writes them; and what is said where the values were taken out."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -61,6 +62,23 @@ def lines(*each: Any) -> bytes:
 
 
 # --- each tool ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("2026-01-03 10:17:40 -0700", datetime(2026, 1, 3, 17, 17, 40, tzinfo=UTC)),
+        ("2026-01-03T10:17:40Z", datetime(2026, 1, 3, 10, 17, 40, tzinfo=UTC)),
+        ("long ago", None),
+        ("", None),
+    ],
+)
+def test_when_a_finding_was_committed_is_read(key: str, said: str, at: datetime | None) -> None:
+    where = {"Data": {"Git": {"file": "settings.py", "timestamp": said}}}
+    (found,) = written(lines(trufflehog(key, SourceMetadata=where))).findings
+    assert found.committed == at
+    (other,) = written([{**gitleaks(key), "Date": said}]).findings
+    assert other.committed == at
 
 
 def test_trufflehogs_lines_with_its_log_between_them(key: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rotator.core.credential import Credential, Secret, Slot
+from rotator.core.exposure import Bound, words
 from rotator.core.incident import State, move
 from rotator.core.judge import Bench, Rails, SourcePolicy
 from rotator.core.report import Arrival, Clues, Matter, Receipt, Report, Verdict
@@ -74,6 +75,20 @@ async def test_a_leak_of_ours_is_stored_filed_and_woken_at_once(ledger: Ledger, 
     assert (case.id, case.state) == (report.incident, State.OPEN)
     assert row_of(url)["priority"] == EMERGENCY
     assert not (await ledger.audit.verify()).broken
+
+
+async def test_the_senders_word_for_since_when_is_kept_with_the_report(ledger: Ledger) -> None:
+    await known(ledger)
+    said = words(_now[0], (Bound.LATEST, "created", _now[0] - timedelta(days=2)), (Bound.EARLIEST, "odd", _now[0] + timedelta(days=2)))
+    await take(ledger, arrival(1, leak(1, exposed=said)), arrival(2))
+    (case,) = await ledger.cases.of(NAME)
+    first, second = sorted(await ledger.inbox.about(case.id), key=lambda told: told.report.id)
+    latest, odd = first.report.exposed
+    assert latest.at is not None
+    assert abs(latest.at - (_now[0] - timedelta(days=2))) < timedelta(milliseconds=1)
+    assert (odd.at, odd.refused) == (None, "it lies in the future")
+    assert second.report.exposed == ()
+    assert case.deadline > _now[0], "and no deadline is counted from it"
 
 
 async def test_a_hundred_reports_are_one_case_with_a_hundred_sources(ledger: Ledger, url: str) -> None:
@@ -169,16 +184,64 @@ async def test_a_report_is_closed_at_its_source_once_its_value_is_dead(ledger: L
     await known(ledger)
     await take(ledger, arrival(1))
     (case,) = await ledger.cases.of(NAME)
-    assert await ledger.inbox.make_closable() == 0
+    assert await ledger.closings.make_closable() == 0
     dead = move(case, State.DEAD, _now[0])
     await ledger.cases.save(dead, because="three 401s")
-    assert await ledger.inbox.make_closable() == 1
-    assert await ledger.inbox.make_closable() == 0
+    assert await ledger.closings.make_closable() == 1
+    assert await ledger.closings.make_closable() == 0
     (closing,) = await ledger.inbox.claim_due(9)
-    await ledger.inbox.closed(closing, "done", "resolved as revoked")
+    await ledger.closings.closed(closing, "done", "resolved as revoked")
     assert await ledger.inbox.claim_due(9) == []
-    ((_, how, told),) = await ledger.inbox.about(case.id)
-    assert (how, told) == ("done", "resolved as revoked")
+    (told,) = await ledger.inbox.about(case.id)
+    assert (told.closing, told.answer, told.again_at) == ("done", "resolved as revoked", None)
+
+
+QUARTER_OF_A_DAY = timedelta(hours=6)
+MONTH = timedelta(days=30)
+
+
+async def _to_be_closed(ledger: Ledger) -> Report:
+    """Two reports of one alert about a dead value, one of them in hand."""
+    await known(ledger)
+    await ledger.journal.remember(await claimed(ledger), [KeyMemory(fingerprint=LEAKED.fingerprint, dead_at=_now[0])])
+    await take(ledger, arrival(1), arrival(2, leak(2, source_id="o/r#1")))
+    return (await ledger.inbox.claim_due(1))[0]
+
+
+async def test_what_cannot_be_closed_is_said_once_and_tried_again_for_as_long_as_was_said(ledger: Ledger, url: str) -> None:
+    report = await _to_be_closed(ledger)
+    assert await ledger.closings.not_closed(report, "403", again=QUARTER_OF_A_DAY, for_as_long_as=MONTH)
+    assert not await ledger.closings.not_closed(report, "404", again=QUARTER_OF_A_DAY, for_as_long_as=MONTH), "no news any more"
+    assert await ledger.inbox.claim_due(9) == [], "later"
+    rows = ask(url, "SELECT closing, closing_told, due_at, closed_at, owner FROM reports")
+    assert [(row["closing"], row["closing_told"], row["owner"]) for row in rows] == [("failed", "404", None)] * 2
+    assert all(row["due_at"] - row["closed_at"] >= 6 * 3_600_000 for row in rows)
+    assert len(ask(url, "SELECT 1 FROM audit WHERE event = 'report.closed'")) == 1
+
+    ask(url, "UPDATE reports SET due_at = 0")
+    (again, _) = await ledger.inbox.claim_due(9)
+    await ledger.closings.closed(again, "done", "resolved as revoked")
+    assert {row["closing"] for row in ask(url, "SELECT closing FROM reports")} == {"done"}
+    assert await ledger.inbox.claim_due(9) == []
+
+
+async def test_what_could_not_be_closed_for_too_long_is_due_only_when_somebody_begins_anew(ledger: Ledger, url: str) -> None:
+    report = await _to_be_closed(ledger)
+    await ledger.closings.not_closed(report, "403", again=QUARTER_OF_A_DAY, for_as_long_as=MONTH)
+    ask(url, "UPDATE reports SET closed_at = closed_at - 2600000000")
+    await ledger.closings.not_closed(report, "403", again=QUARTER_OF_A_DAY, for_as_long_as=MONTH)
+    assert ask(url, "SELECT DISTINCT due_at, closing FROM reports") == [{"due_at": None, "closing": "failed"}]
+    assert await ledger.closings.try_again() == 2
+    assert len(await ledger.inbox.claim_due(9)) == 2
+    assert await ledger.closings.not_closed(report, "403", again=QUARTER_OF_A_DAY, for_as_long_as=MONTH), "and news again"
+
+
+async def test_what_is_closed_or_in_hand_is_not_tried_again(ledger: Ledger, url: str) -> None:
+    report = await _to_be_closed(ledger)
+    await ledger.closings.closed(report, "otherwise", "by a person")
+    assert await ledger.closings.try_again() == 0
+    assert not await ledger.closings.not_closed(report, "403", again=QUARTER_OF_A_DAY, for_as_long_as=MONTH)
+    assert {row["closing"] for row in ask(url, "SELECT closing FROM reports")} == {"otherwise"}
 
 
 async def test_an_alert_about_a_value_long_dead_is_closed_at_its_source_at_once(ledger: Ledger) -> None:
@@ -285,7 +348,7 @@ async def test_of_an_alert_that_was_told_of_twice_its_last_report_says_how_it_st
     await take(ledger, arrival(9, closed))
     ask(url, "UPDATE reports SET closing = 'due', due_at = 0 WHERE matter = 'leak'")
     report, _ = await ledger.inbox.claim_due(9)
-    await ledger.inbox.closed(report, "done", "resolved as revoked")
+    await ledger.closings.closed(report, "done", "resolved as revoked")
     standing = (await ledger.inbox.known("github", ["o/r#1", "o/r#2"]))["o/r#1"]
     assert standing.closing == "done"
     assert standing.closed_at is not None

@@ -93,3 +93,24 @@ async def test_who_acts_on_it_hears_of_an_order_to_go_back(ledger: Ledger) -> No
     await ledger.work.order_back(NAME, OLD, instead_of=NEW)
     assert await ledger.work.woken(lease)
     await ledger.work.finish(lease, again=soon())
+
+
+async def test_a_dependent_that_left_the_settings_is_forgotten_and_no_other(ledger: Ledger) -> None:
+    lease, week = await claimed(ledger), timedelta(days=7)
+    old = replace(STALE, since=NOW - week)
+    await ledger.journal.adopted(lease, [old, replace(old, dependent="batch"), replace(STALE, dependent="just seen")])
+    assert await ledger.journal.forget_dependents({}, timedelta(days=1)) == 0, "a credential that is not ours is left alone"
+    assert await ledger.journal.forget_dependents({NAME: {"batch"}}, timedelta(days=1)) == 1
+    memory, _ = await ledger.journal.recall(NAME)
+    assert set(memory.adoptions) == {"batch", "just seen"}, "and what another worker saw a moment ago stays"
+    assert await ledger.journal.forget_dependents({NAME: {"batch"}}, timedelta(days=1)) == 0
+
+
+async def test_a_worker_that_still_keeps_a_forgotten_dependent_remembers_it_anew(ledger: Ledger) -> None:
+    lease = await claimed(ledger)
+    await ledger.journal.adopted(lease, [replace(STALE, since=NOW - timedelta(days=7))])
+    await ledger.journal.forget_dependents({NAME: ()}, timedelta(days=1))
+    await ledger.journal.adopted(lease, [CLAIMED])
+    assert await ledger.journal.forget_dependents({NAME: ()}, timedelta(days=1)) == 0
+    memory, _ = await ledger.journal.recall(NAME)
+    assert memory.adoptions == {"api": CLAIMED}

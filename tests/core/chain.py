@@ -6,9 +6,8 @@ from typing import Any
 
 from rotator.core.audit import GENESIS, AuditEvent, seal_event
 from rotator.core.incident import Incident, State
-from rotator.core.report import Matter, Report, Verdict
+from rotator.core.report import Matter, Report, Told, Verdict
 from rotator.core.sealed import Fingerprint
-from rotator.core.timeline import Told
 from tests.core.situations import NOW, A
 
 SEEN = "https://chat: 3 x 401, a live key 200"
@@ -58,7 +57,9 @@ class Chain:
         self.step("prove_dead", result="dead", seen=SEEN)
 
 
-def report(number: int = 1, *, at: datetime = NOW, closing: str = "", answer: str = "", **changes: Any) -> Told:
+def report(
+    number: int = 1, *, at: datetime = NOW, closing: str = "", answer: str = "", again: datetime | None = None, **changes: Any
+) -> Told:
     told: dict[str, Any] = {"source": "github", "source_id": f"o/r#{number}", "because": "matches key1 of chat: drain", **changes}
     one = Report(id=f"rep-{number}", matter=Matter.LEAK, reported_at=at, verdict=Verdict.COMPROMISED, **told)
-    return one, closing, answer
+    return Told(report=one, closing=closing, answer=answer, again_at=again)

@@ -129,3 +129,17 @@ def test_a_suspicion_becomes_a_proof_by_a_proof_and_not_by_another_suspicion() -
 def test_another_word_brings_the_slot_that_was_not_known() -> None:
     assert reported_again(case(A), case(A, slot=KEY1)).slot is KEY1
     assert reported_again(case(A, slot=KEY1), case(A, slot=None)).slot is KEY1
+
+
+def test_one_that_is_proven_dead_is_opened_again_only_where_its_sender_has_opened_it_again() -> None:
+    known = case(A, state=State.DEAD, dead_at=NOW)
+    reported = case(A, reported_at=LATER)
+    assert reported_again(known, reported) == known
+    again = reported_again(known, reported, reopened=True)
+    assert (again.state, again.reported_at, again.dead_at, again.id) == (State.OPEN, LATER, None, known.id)
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.REVOKED, State.HELD, State.DISMISSED])
+def test_what_is_not_dead_is_not_disturbed_by_an_alert_that_is_opened_again(state: State) -> None:
+    known, reported = case(A, state=state), case(A, reported_at=LATER)
+    assert reported_again(known, reported, reopened=True) == reported_again(known, reported)

@@ -22,6 +22,8 @@ WAIT = {"credential": "chat", "decision": "wait", "because": "it waits", "tell":
         ("incident", {"state": "revoked", "incident": "inc-1", "credential": "chat"}, Topic.REVOKED),
         ("incident", {"state": "dead", "incident": "inc-1", "credential": "chat"}, Topic.PROVEN_DEAD),
         ("incident", {"state": "open", "incident": "inc-1", "credential": "chat"}, None),
+        ("second_writer", {"credential": "chat", "because": "another rotator?", "version": "v2"}, Topic.SECOND_WRITER),
+        ("alert_not_closed", {"credential": "chat", "source": "github", "at": "o/r#1", "because": "403"}, Topic.ALERT_NOT_CLOSED),
         ("decided", {**WAIT, "phase": "overlap"}, Topic.DEPENDENT_LAGGING),
         ("decided", {**WAIT, "phase": "draining"}, Topic.DEPENDENT_LAGGING),
         ("decided", {**WAIT, "phase": "foreign"}, Topic.ROTATION_FAILED),

@@ -2,17 +2,22 @@
 
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.core.credential import Reason
+from rotator.core.exposure import Bound, words
 from rotator.core.figures import figures, unknowns
 from rotator.core.incident import State
+from rotator.core.legible import stamp
 from rotator.core.line import What
+from rotator.core.page import as_markdown
 from rotator.core.policy import Mode
+from rotator.core.postmortem import facts
+from rotator.core.report import Told
 from rotator.core.settle import NOT_KNOWN
 from rotator.core.snapshot import KeyMemory
 from rotator.core.timeline import Timeline, timeline
@@ -84,6 +89,72 @@ def memory_of(chain: Chain) -> KeyMemory:
         proof="3x401 at 1 of 1 endpoint(s)",
         seen=SEEN,
     )
+
+
+# --- since when it lay open ---------------------------------------------------------------------------------------------------
+
+
+def exposed(number: int, source: str, *said: tuple[Bound, str, datetime]) -> Told:
+    return report(number, source=source, exposed=words(NOW, *said))
+
+
+def test_since_when_it_lay_open_is_told_as_the_unverified_word_of_each_source() -> None:
+    told = whole(
+        drained(),
+        exposed(1, "github", (Bound.LATEST, "the alert was created", NOW - HOUR)),
+        exposed(2, "github", (Bound.LATEST, "the alert was created", NOW - MINUTE)),
+        exposed(3, "gitguardian", (Bound.LATEST, "the incident's date", NOW - 2 * HOUR), (Bound.EARLIEST, "committed", NOW - DAY)),
+    )
+    lines = [line for line in told.lines if line.what is What.EXPOSED]
+    assert [(line.at, line.at_latest, line.evidence) for line in lines] == [
+        (NOW - DAY, False, ("report rep-3",)),
+        (NOW - 2 * HOUR, True, ("report rep-3",)),
+        (NOW - HOUR, True, ("report rep-1",)),
+    ]
+    assert lines[0].told == "not before this, by the unverified word of gitguardian: committed"
+    assert told.lines[:3] == tuple(lines), "before the first report"
+    known = figures(told)
+    assert (known.exposed_earliest and known.exposed_earliest.at, known.exposed_latest and known.exposed_latest.at) == (
+        NOW - DAY,
+        NOW - 2 * HOUR,
+    )
+    assert known.exposure.of == figures(whole(drained(), report())).exposure.of, "no figure is counted from it"
+    assert "What its senders say of since when it lay open is their word: unverified, and no figure is counted from it." in unknowns(told)
+    said = facts(told)["figures"]["exposed_since"]["latest"]
+    assert said == {
+        "at": stamp(NOW - 2 * HOUR),
+        "by_the_word_of": "gitguardian",
+        "what": "the incident's date",
+        "report": "rep-3",
+        "verified": False,
+    }
+    assert "not before" in as_markdown(told).decode()
+
+
+def test_a_time_that_cannot_be_is_said_to_be_left_out() -> None:
+    told = whole(drained(), exposed(1, "signed", (Bound.LATEST, "the report's own time", NOW + DAY)))
+    assert not [line for line in told.lines if line.what is What.EXPOSED]
+    assert "A time that signed gave (the report's own time) was left out: it lies in the future." in unknowns(told)
+    assert facts(told)["figures"]["exposed_since"] == {"earliest": None, "latest": None}
+
+
+# --- what the sources said ----------------------------------------------------------------------------------------------------
+
+
+def test_an_alert_that_stays_open_is_told_with_the_reason_and_when_it_is_tried_again() -> None:
+    told = report(closing="failed", answer="closing the alert o/r#1: 403; a new token", again=NOW + 6 * HOUR)
+    reason = "closing the alert o/r#1: 403; a new token; tried again at 2026-"
+    assert told.closing_told.startswith(f"not closed at its source, because {reason}")
+    known = unknowns(whole(drained(), told))
+    assert [one for one in known if one.startswith(f"1 report(s) are not closed at their source, because {reason}")], known
+    given_up = unknowns(whole(drained(), report(closing="failed", answer="403")))
+    assert (
+        "1 report(s) are not closed at their source, because 403; tried again when the daemon starts or reads its settings anew."
+        in given_up
+    )
+    assert report(closing="done", answer="resolved as revoked").closing_told == "resolved as revoked"
+    assert report(closing="due", answer="500", again=NOW).closing_told.startswith("not closed at its source, because 500; tried again at")
+    assert report(closing="due").closing_told == ""
 
 
 # --- the way of a case --------------------------------------------------------------------------------------------------------
@@ -360,8 +431,8 @@ def test_a_case_from_another_ledger_makes_nothing_up() -> None:
     assert kinds(told) == ["reported"]
     assert figures(told).exposure.of is None
     said = " ".join(unknowns(told))
-    for words in ("no event of the filing", "remembers nothing of the value", "revoked is in no record", "proof of death is in no record"):
-        assert words in said
+    for known in ("no event of the filing", "remembers nothing of the value", "revoked is in no record", "proof of death is in no record"):
+        assert known in said
 
 
 def test_a_value_found_dead_without_a_probe_of_this_case_says_where_the_proof_is_from() -> None:
@@ -380,8 +451,8 @@ def test_a_suspicion_is_not_told_as_a_leak() -> None:
 
 
 def test_what_is_still_open_at_a_source_is_said() -> None:
-    said = unknowns(whole(drained(), report(1, closing="failed"), report(2, closing="due"), report(3, closing="done")))
-    assert "1 report(s) could not be closed at their source: a person has to." in said
+    said = unknowns(whole(drained(), report(1, closing="failed", answer="403"), report(2, closing="due"), report(3, closing="done")))
+    assert "1 report(s) are not closed at their source, because 403; tried again when the daemon starts or reads its settings anew." in said
     assert "1 report(s) are still to be closed at their source." in said
 
 

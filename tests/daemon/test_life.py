@@ -2,6 +2,8 @@
 
 import asyncio
 import configparser
+import os
+import signal
 import socket
 import uuid
 from collections.abc import AsyncIterator
@@ -200,6 +202,30 @@ def test_nothing_needs_a_restart_where_nothing_changed(tmp_path: Path) -> None:
     settings = parse(settings_of(tmp_path, "a"), "test")
     assert needs_restart(settings, settings) == []
     assert needs_restart(settings, settings.model_copy(update={"cloud": "china"})) == ["cloud"]
+
+
+# --- signals ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_told_to_stop_before_it_lives_it_does_nothing_and_ends_as_it_should(tmp_path: Path) -> None:
+    said: list[tuple[str, dict[str, Any]]] = []
+    async with daemon_of(tmp_path, said) as (daemon, _, _):
+        with daemon.heeding_signals():
+            await daemon.begin()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await until(lambda: daemon.pump.stopping)
+            said.clear()
+            await daemon.live()
+    assert said == [("stopped", {})]
+
+
+async def test_a_hang_up_before_it_lives_is_a_reload_and_not_its_end(tmp_path: Path) -> None:
+    said: list[tuple[str, dict[str, Any]]] = []
+    async with daemon_of(tmp_path, said) as (daemon, _, _):
+        with daemon.heeding_signals():
+            await daemon.begin()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: "reloaded" in [event for event, _ in said])
 
 
 # --- health -----------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from rotator.core.incident import Alert, Incident, State
 from rotator.core.policy import Mode
 from rotator.core.sealed import fingerprint
 from rotator.core.step import Quiet
-from rotator.engine.intake import Live, intake, recognise
+from rotator.engine.intake import Live, intake, recognise_all
 from rotator.engine.observe import observe
 from rotator.engine.perform import REFUSALS_IN_A_ROW
 from rotator.engine.ports import HeldBy
@@ -176,7 +176,7 @@ async def test_a_leaked_value_is_recognised_seen_and_killed_with_one_list_of_key
     world, credential = corridor.world, corridor.world.credential
     ports = world.ports("w0")
     leaked = fingerprint(world.slots[Slot.KEY1])
-    found = await recognise(leaked, [credential], ports)
+    found = (await recognise_all({leaked: ()}, [credential], ports))[leaked]
     assert isinstance(found, Live)
     seen = await observe(credential, ports, told=found.told)
     alert = Alert(source="test", reported_at=world.now(), fingerprint=leaked)

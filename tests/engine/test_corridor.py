@@ -10,11 +10,11 @@ from rotator.core.credential import TAG_FINGERPRINT, TAG_RETIRED, Slot
 from rotator.core.faults import Ambiguous, Conflict, Denied, Fault, LeaseLost, Throttled, Transient
 from rotator.core.incident import State
 from rotator.core.policy import Mode, Unprovable
-from rotator.core.sealed import Sealed, fingerprint
+from rotator.core.sealed import Fingerprint, Sealed, fingerprint
 from rotator.core.settle import APPLIED
 from rotator.core.snapshot import Adoption
 from rotator.core.step import Quiet, Wait
-from rotator.engine.intake import Live, NotKnown, NotOurs, Replaced, recognise, recognise_all
+from rotator.engine.intake import Live, NotKnown, NotOurs, Recognised, Replaced, recognise_all
 from rotator.engine.ports import HeldBy, Verdict
 from rotator.engine.reconcile import reconcile
 from rotator.engine.stay import Stay
@@ -743,11 +743,15 @@ async def test_tags_of_others_that_leave_no_room_stop_a_schedule_and_no_emergenc
 # --- whose key it is
 
 
+async def recognised(corridor: Corridor, value: Fingerprint, worker: str = "door") -> Recognised:
+    return (await recognise_all({value: ()}, [corridor.world.credential], corridor.world.ports(worker)))[value]
+
+
 async def test_a_value_that_the_secret_gives_out_untagged_was_a_key_of_ours() -> None:
     corridor = Corridor(ours=False)
     leaked = corridor.world.slots[KEY1]
     corridor.world.person_regenerates(KEY1)
-    found = await recognise(fingerprint(leaked), [corridor.world.credential], corridor.world.ports("door"))
+    found = await recognised(corridor, fingerprint(leaked))
     assert isinstance(found, Replaced)
 
 
@@ -756,23 +760,22 @@ async def test_a_value_that_the_secret_gives_out_untagged_was_a_key_of_ours() ->
 async def test_what_passes_is_asked_again_before_anything_is_said(call: str, fault: Fault) -> None:
     corridor = Corridor()
     corridor.trouble.fails(call, fault, times=2)
-    ports = corridor.world.ports("w0")
-    assert isinstance(await recognise(fingerprint(corridor.world.slots[KEY2]), [corridor.world.credential], ports), Live)
+    assert isinstance(await recognised(corridor, fingerprint(corridor.world.slots[KEY2])), Live)
     corridor.trouble.fails(call, fault, times=2)
-    assert isinstance(await recognise(fingerprint("of nobody"), [corridor.world.credential], ports), NotOurs)
+    assert isinstance(await recognised(corridor, fingerprint("of nobody")), NotOurs)
 
 
 async def test_an_account_that_is_gone_has_been_asked() -> None:
     corridor = Corridor()
     corridor.world.gone = True
-    found = await recognise(fingerprint("of nobody"), [corridor.world.credential], corridor.world.ports("door"))
+    found = await recognised(corridor, fingerprint("of nobody"))
     assert isinstance(found, NotOurs)
 
 
 async def test_a_secret_that_cannot_be_read_is_not_called_a_stranger_to_the_value() -> None:
     corridor = Corridor()
     corridor.trouble.fails("vault.look", Denied("403"), times=EVER)
-    found = await recognise(fingerprint("of nobody"), [corridor.world.credential], corridor.world.ports("w0"))
+    found = await recognised(corridor, fingerprint("of nobody"), "w0")
     assert isinstance(found, NotKnown)
 
 

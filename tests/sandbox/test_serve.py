@@ -138,6 +138,13 @@ def test_it_keeps_a_fleet_and_ends_when_it_is_told_to(fleet: Estate) -> None:
     assert fleet.run("audit", "verify").exit_code == 0
 
 
+def test_the_moment_it_listens_it_can_be_ended_as_at_any_other(fleet: Estate) -> None:
+    served = Served(fleet)
+    served.until(lambda: served.told("listening"), "listening")
+    assert served.end() == 0
+    assert served.told("stopped")
+
+
 class Ear:
     """What systemd hears: the first word of each message, as they come."""
 

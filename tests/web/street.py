@@ -89,7 +89,7 @@ class Street:
         return await self.ledger.cases.of(name)
 
     async def sources(self, case: Incident) -> list[Report]:
-        return [report for report, _, _ in await self.ledger.inbox.about(case.id)]
+        return [one.report for one in await self.ledger.inbox.about(case.id)]
 
     async def known(self, *names: str) -> None:
         """The index knows the keys of these accounts."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -293,8 +294,40 @@ async def test_what_cannot_be_closed_is_said_with_the_remedy(street: Street) -> 
     assert alert.state == "open"
     assert dead(street, alert.secret)
     (case,) = await street.cases()
-    ((_, how, told),) = await street.ledger.inbox.about(case.id)
-    assert (how, told) == ("failed", failed[0]["closing_told"])
+    (told,) = await street.ledger.inbox.about(case.id)
+    assert (told.closing, told.answer) == ("failed", failed[0]["closing_told"])
+    assert told.again_at
+    assert told.again_at > datetime.now(UTC) + timedelta(hours=5)
+
+
+async def not_closed(street: Street) -> HubAlert:
+    """The key is dead and its alert still open, because the token may not close it."""
+    street.azure.fault("UpdateAlert", "403", times=1000)
+    alert: HubAlert = await street.leak()
+    await street.until(lambda: street.told("alert_not_closed"), "word that it stays open")
+    assert [row["closing"] for row in street.reports()] == ["failed"]
+    street.azure.clear_faults()
+    return alert
+
+
+async def test_an_alert_that_could_not_be_closed_is_tried_again_by_itself(street: Street) -> None:
+    alert = await not_closed(street)
+    await asyncio.to_thread(street.rows, "UPDATE reports SET due_at = 0 WHERE closing = 'failed'")
+    await buried(street, alert)
+    await street.until(lambda: street.reports()[0]["closing"] == "done", "closing")
+
+
+async def test_an_alert_that_could_not_be_closed_is_tried_again_when_the_settings_are_read_anew(street: Street) -> None:
+    alert = await not_closed(street)
+    assert await street.daemon.reload()
+    await buried(street, alert)
+
+
+async def test_an_alert_that_could_not_be_closed_is_tried_again_at_the_next_start(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite) as street:
+        alert = await not_closed(street)
+    async with open_street(sqlite) as street:
+        await buried(street, alert)
 
 
 async def test_a_token_that_may_not_see_the_alert_is_no_verdict_about_the_key(street: Street) -> None:
@@ -332,6 +365,71 @@ async def test_an_alert_that_is_opened_again_opens_the_case_again(street: Street
     assert again.reported_at > case.reported_at
 
 
+async def opened_again(street: Street, alert: HubAlert) -> None:
+    before = len(street.reports())
+    alert.state, alert.resolved_at = "open", datetime.now(UTC) + timedelta(seconds=before)
+    assert (await street.post(street.senders.github(alert, "reopened")))[0] == 202
+    await street.until(lambda: len(street.reports()) > before and street.reports()[-1]["closing"] in ("done", "left"), "answer")
+
+
+async def test_an_alert_that_is_opened_again_and_again_is_answered_once_more_and_then_left_to_a_person(street: Street) -> None:
+    alert = await street.leak()
+    await buried(street, alert)
+    await street.until(lambda: street.reports()[0]["closing"] == "done", "closing")
+    key = street.key()
+    await opened_again(street, alert)
+    assert (alert.state, street.told("alert_not_closed")) == ("resolved", [])
+    for _ in range(2):
+        await opened_again(street, alert)
+        assert alert.state == "open", "who insists is not answered for ever"
+    assert [row["closing"] for row in street.reports()] == ["done", "done", "left", "left"]
+    assert "opened it again" in street.told("alert_not_closed")[0]["because"]
+    assert len([entry for entry in street.azure.journal if entry.operation == "UpdateAlert"]) == 2
+    assert street.key() == key, "and nothing is minted for it"
+    (case,) = await street.cases()
+    await street.until(lambda: street.rows("SELECT 1 FROM incidents WHERE state = 'closed'"), "end of the case")
+    assert [told.closing for told in await street.ledger.inbox.about(case.id)] == ["done", "done", "left", "left"]
+
+
+@pytest.mark.parametrize("action", ["incident_reopened", "incident_regression"])
+async def test_an_incident_of_gitguardians_that_is_opened_again_is_resolved_again(street: Street, action: str) -> None:
+    incident = street.azure.leak_to_gitguardian(street.key())
+    assert (await street.post(street.senders.gitguardian(incident)))[0] == 202
+    await street.until(lambda: street.reports() and street.reports()[0]["closing"] == "done", "closing")
+    incident.status = "TRIGGERED"
+    assert (await street.post(street.senders.gitguardian(incident, action)))[0] == 202
+    await street.until(lambda: street.reports()[-1]["closing"] == "done" and street.reports()[-1]["reopened"], "answer")
+    assert incident.status == "RESOLVED"
+    assert len(await street.cases()) == 1
+
+
+async def test_one_that_is_opened_again_before_it_could_be_closed_is_looked_at_and_closed_with_it(street: Street) -> None:
+    alert = await not_closed(street)
+    assert (await street.post(street.senders.github(alert, "reopened")))[0] == 202
+    await buried(street, alert)
+    await street.until(lambda: [row["closing"] for row in street.reports()] == ["done"] * 2, "closing")
+    assert len(street.told("incident", state="dead")) == 2, "it was looked at once more"
+    assert len([entry for entry in street.azure.journal if entry.operation == "UpdateAlert" and not entry.fault]) == 1
+
+
+async def test_one_that_is_opened_again_is_not_answered_while_a_list_shows_its_value(street: Street) -> None:
+    alert = await street.leak()
+    await buried(street, alert)
+    await street.until(lambda: street.rows("SELECT 1 FROM incidents WHERE state = 'closed'"), "end of the case")
+    history = street.account().history["key1"]
+    (old,) = [key for key in history if key.value == alert.secret]
+    history.append(replace(old, deaths={}))  # a thing that Azure does not do, as far as anybody knows
+    alert.state = "open"
+    assert (await street.post(street.senders.github(alert, "reopened")))[0] == 202
+    await street.until(lambda: [one for one in street.told("decided", tell=True) if "listKeys still shows" in one["because"]], "word")
+    (again,) = await street.cases()
+    assert (again.state, again.dead_at, alert.state) == (State.OPEN, None, "open")
+    assert street.reports()[-1]["closing"] == ""
+    history.pop()
+    await street.ledger.work.wake("chat-prod")
+    await buried(street, alert)
+
+
 async def test_our_own_closing_comes_back_as_an_event_and_means_nothing(street: Street) -> None:
     alert = await street.leak()
     await buried(street, alert)
@@ -362,7 +460,7 @@ async def test_the_poll_finds_what_a_lost_delivery_told_of_and_only_that(open_st
         lost = before.azure.leak_on_github("example/chat", before.key())
     async with open_street(url, alerts=polled) as street:
         await buried(street, lost)
-        assert street.told("poll_found") == [{"reports": ["example/chat#1"]}]
+        assert street.told("poll_found") == [{"source": "github", "reports": ["example/chat#1"]}]
     async with open_street(url, alerts=polled) as street:
         await asyncio.sleep(0.3)
         assert street.told("poll_found") == []
@@ -384,6 +482,68 @@ async def test_the_poll_finds_what_a_person_opened_again_and_not_what_was_closed
         await street.until(lambda: street.told("poll_found"), "the alert that is open again")
         assert street.reports()[-1]["reopened"]
         await street.until(lambda: alert.state == "resolved", "closed alert")
+
+
+async def test_the_poll_finds_an_incident_of_gitguardians_whose_delivery_was_lost(open_street: Open, url: str) -> None:
+    async with open_street(url, living=False) as before:
+        value, lost = before.key(), before.azure.leak_to_gitguardian(before.key())
+        lost.status = "ASSIGNED"
+    async with open_street(url) as street:
+        await street.until(lambda: lost.status == "RESOLVED", "resolved incident")
+        assert lost.secret_revoked
+        assert dead(street, value)
+        assert street.told("poll_found") == [{"source": "gitguardian", "reports": [str(lost.id)]}]
+        street.assert_no_key_anywhere()
+    async with open_street(url) as street:
+        await asyncio.sleep(0.3)
+        assert street.told("poll_found") == []
+        assert len(street.reports()) == 1
+
+
+async def test_a_polled_incident_that_is_listed_without_its_hash_is_fetched(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, living=False) as before:
+        lost = before.azure.leak_to_gitguardian(before.key())
+        whole, lost.hmsl_hash = lost.hmsl_hash, "xxx"
+    before.azure.fault("GetIncident", "500-before", times=1000)
+    async with open_street(sqlite) as street:
+        await street.until(lambda: street.told("report_put_off"), "first try")
+        lost.hmsl_hash = whole
+        street.azure.clear_faults()
+        await street.until(lambda: lost.status == "RESOLVED", "resolved incident")
+
+
+async def test_what_was_delivered_is_not_found_once_more_and_is_one_case_with_it(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, living=False) as before:
+        incident = before.azure.leak_to_gitguardian(before.key())
+        alert = before.azure.leak_on_github("example/chat", before.key())
+        assert (await before.post(before.senders.gitguardian(incident)))[0] == 202
+    async with open_street(sqlite, alerts=polled) as street:
+        await buried(street, alert)
+        await street.until(lambda: incident.status == "RESOLVED", "resolved incident")
+        assert [row["source"] for row in street.reports()] == ["gitguardian", "github"]
+        assert [told["source"] for told in street.told("poll_found")] == ["github"]
+        assert len(await street.cases()) == 1
+
+
+async def test_a_workspace_that_is_not_to_be_polled_is_not(open_street: Open, sqlite: str) -> None:
+    def unpolled(alerts: dict[str, Any]) -> None:
+        alerts["gitguardian"]["poll"] = False
+
+    async with open_street(sqlite, alerts=unpolled) as street:
+        street.azure.leak_to_gitguardian(street.key())
+        await street.until(lambda: street.told("serving"), "service")
+        await asyncio.sleep(0.3)
+        assert not [entry for entry in street.azure.journal if entry.operation == "ListIncidents"]
+
+
+async def test_a_poll_that_one_source_refuses_asks_the_others(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, living=False) as before:
+        alert = before.azure.leak_on_github("example/chat", before.key())
+    before.azure.fault("ListIncidents", "403", times=1000)
+    async with open_street(sqlite, alerts=polled) as street:
+        await buried(street, alert)
+        refused = await street.until(lambda: street.told("poll_failed", place="gitguardian: the workspace of the token"), "refusal")
+        assert "the token in the settings" in refused[0]["because"]
 
 
 async def test_a_ledger_that_is_away_is_said_and_what_comes_after_it_goes_on(open_street: Open, postgresql: Server) -> None:

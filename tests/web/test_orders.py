@@ -237,6 +237,40 @@ def test_an_older_daemon_is_told_from_one_that_refuses() -> None:
     assert "older daemon" in done.stderr
 
 
+def test_a_daemon_that_is_killed_after_an_order_leaves_it_to_the_next_one_which_also_tells_how_it_stands(tmp_path: Path) -> None:
+    """The person who gave the order sees the death of the key, though not the one who began it; and it is killed once."""
+    token = secrets.token_urlsafe(32)
+    (tmp_path / "operator").write_text(token, encoding="utf-8")
+    with SandboxThread(tmp_path, seed=64) as azure:
+        estate = build_estate(azure, tmp_path, 1, stop_within="2s")
+        serve(estate, operator_token=f"file:{tmp_path / 'operator'}")
+        first = Served(estate)
+        daemon = Daemon(first, token, tmp_path)
+        old = azure.account("chat-prod").keys["key1"]
+        azure.fault("RegenerateKey", "hang:60")
+        order = ["revoke", "chat-prod", "--mode", "cut", "--yes", "--server", daemon.url, "--output", "json"]
+        person = estate.start(*order, environment={"ROTATOR_OPERATOR_TOKEN": token})
+        first.until(lambda: [entry for entry in azure.journal if entry.operation == "RegenerateKey"], "kill that hangs")
+        first.process.kill()
+        first.process.wait(10)
+        azure.clear_faults()
+        serve(estate, operator_token=f"file:{tmp_path / 'operator'}", port=daemon.port)
+        second = Served(estate)
+        try:
+            out, err = person.communicate(timeout=60)
+            (row,) = json.loads(out)
+            assert (person.returncode, row["name"], row["outcome"]) == (DONE, "chat-prod", "dead"), err
+            assert old not in azure.account("chat-prod").keys.values()
+            estate.assert_no_call_came_twice("chat-prod")
+            assert estate.rows("SELECT count(*) FROM incidents") == [(1,)]
+            assert estate.rows("SELECT count(*) FROM audit WHERE event = 'order.revoke'") == [(1,)]
+            for said in (out, err, str(first.lines), str(second.lines)):
+                assert token not in said
+                assert not [key for key in azure.keys_ever if key.value in said]
+        finally:
+            second.end()
+
+
 def test_without_a_token_in_the_settings_nobody_is_let_in(tmp_path: Path) -> None:
     with SandboxThread(tmp_path, seed=62) as azure:
         estate = build_estate(azure, tmp_path, 1, stop_within="2s")
