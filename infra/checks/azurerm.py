@@ -63,7 +63,7 @@ class Provider:
             self._files = {folder: self._folder(archive, folder) for folder in self._wanted(archive)}
 
     def _wanted(self, archive: tarfile.TarFile) -> set[str]:
-        text = "\n".join(path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "terraform").glob("*.tf"))
+        text = "\n".join(path.read_text(encoding="utf-8") for path in (Path(__file__).parent.parent / "terraform").glob("*.tf"))
         self.resources = sorted(set(re.findall(r'^resource "azurerm_(\w+)"', text, re.MULTILINE)))
         self.data = sorted(set(re.findall(r'^data "azurerm_(\w+)"', text, re.MULTILINE)))
         wanted = {"provider", *map(_dashed, self.resources), *(f"data-azurerm-{_dashed(name)}" for name in self.data)}

@@ -20,7 +20,7 @@ from typing import Any
 
 from pycep import BicepParser
 
-BICEP = Path(__file__).parent / "bicep"
+BICEP = Path(__file__).parent.parent / "bicep"
 PACKAGES = (
     "appcontainers", "authorization", "eventgrid", "loganalytics", "monitor", "msi", "network", "postgresqlflexibleservers", "privatedns",
     "resource",
