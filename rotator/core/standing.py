@@ -6,10 +6,11 @@ where that credential has moved meanwhile.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from heapq import merge
 from itertools import pairwise
 
 from rotator.core.credential import Credential
@@ -20,6 +21,7 @@ EDGES = (*(tenth / 10 for tenth in range(11)), 1.5)
 """Where one column of the fleet's picture ends and the next begins, in cryptoperiods; the last one has no end."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+PORTION = 1_000
 
 
 class Rank(IntEnum):
@@ -57,11 +59,11 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roll:
-    """The fleet in order, the worst first; how many of each rank; and how many have used up how much of their cryptoperiod."""
+    """The fleet in order, the worst first; of whom else each thing but rest is so; how many have used up how much of their cryptoperiod."""
 
     at: datetime
     places: Sequence[Place]
-    ranks: Mapping[Rank, int]
+    so: Mapping[Rank, frozenset[str]]
     ages: Sequence[int]
     published_ms: Mapping[str, int]
 
@@ -85,24 +87,32 @@ def roll(credentials: Mapping[str, Credential], known: Remembered, now: datetime
     now_ms, opened = _ms(now), _LastOpen(now)
     places: list[Place] = []
     ages = [0] * len(EDGES)
-    ranks = dict.fromkeys(Rank, 0)
+    so: dict[Rank, set[str]] = {rank: set() for rank in Rank}
     for name, credential in credentials.items():
         published, policy = known.published_ms.get(name), credential.policy
         over = 0 if published is None else published + policy.cryptoperiod // MILLISECOND
-        rank = _rank(name, known, over, published is not None and over <= now_ms and over < opened.ms(policy.window))
-        ranks[rank] += 1
-        places.append((rank, over, name))
+        worst = Rank.RESTS
+        for rank in _ranks(name, known, over, published is not None and over <= now_ms and over < opened.ms(policy.window)):
+            so[rank].add(name)
+            worst = min(worst, rank)
+        places.append((int(worst), over, name))
         if published is not None:
             ages[column((now_ms - published) / max(over - published, 1))] += 1
-    places.sort()
-    return Roll(at=now, places=places, ranks=ranks, ages=ages, published_ms=known.published_ms)
+    named = {rank: frozenset(names) for rank, names in so.items()}
+    return Roll(at=now, places=_in_order(places), so=named, ages=ages, published_ms=known.published_ms)
+
+
+def _in_order(places: list[Place]) -> list[Place]:
+    """Sorted in portions that are then merged: one sort of fifty thousand would hold up every other thread of the process until it ends."""
+    portions = [sorted(places[start : start + PORTION]) for start in range(0, len(places), PORTION)]
+    return list(merge(*portions))
 
 
 def leaf(of: Roll, *, after: Place | None, holding: str, rank: Rank | None, size: int) -> Leaf:
-    """The page after a place, of those whose name holds these letters and that have this rank."""
+    """The page after a place, of those whose name holds these letters and of whom this is so."""
     part = holding.casefold()
-    every = not part and rank is None
-    wanted = of.places if every else [one for one in of.places if (rank is None or one[0] == rank) and part in one[2].casefold()]
+    places = of.places if rank is None else [one for one in of.places if one[2] in of.so[rank]]
+    wanted = [one for one in places if part in one[2].casefold()] if part else places
     start = 0 if after is None else bisect_right(wanted, after)
     shown = wanted[start : start + size]
     more = start + size < len(wanted)
@@ -137,14 +147,15 @@ def read(text: str) -> Place | None:
     return (int(rank), int(over), name) if known and 0 < len(name) <= 200 else None
 
 
-def _rank(name: str, known: Remembered, over: int, overdue: bool) -> Rank:
-    cases = known.cases.get(name)
-    worst = min((RANK_OF_CASE.get(state, Rank.RESTS) for state in cases), default=Rank.RESTS) if cases else Rank.RESTS
-    if worst < Rank.OVERDUE or overdue:
-        return min(worst, Rank.OVERDUE) if overdue else worst
+def _ranks(name: str, known: Remembered, over: int, overdue: bool) -> Iterator[Rank]:
+    """Everything that is so of it but rest."""
+    yield from (RANK_OF_CASE[state] for state in known.cases.get(name, ()) if state in RANK_OF_CASE)
+    if overdue:
+        yield Rank.OVERDUE
     if not over:
-        return Rank.UNKNOWN
-    return Rank.LAGS if known.lagging.get(name) else Rank.RESTS
+        yield Rank.UNKNOWN
+    if known.lagging.get(name):
+        yield Rank.LAGS
 
 
 class _LastOpen:

@@ -18,11 +18,13 @@ from rotator.core.incident import Incident, State
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Adoption, Kept, KeyMemory
 from rotator.core.standing import RANK_OF_CASE, Remembered
+from rotator.core.step import Publish
 from rotator.core.timeline import Told
 from rotator.core.wave import Wave
 from rotator.core.wave import read as wave_of
 from rotator.ledger import rows
 from rotator.ledger.database import Database
+from rotator.ledger.journal import OUTCOMES_THAT_HEALED
 from rotator.ledger.rows import from_ms
 from rotator.ledger.schema import adoptions, audit, audit_head, incidents, intents, keys, reports, waves, work
 
@@ -169,9 +171,9 @@ class Onlooker:
     async def ways(self, states: Collection[State], most: int) -> list[Way]:
         """The newest cases in these states."""
         told = select(func.count()).where(reports.c.incident == incidents.c.id).scalar_subquery()
-        heirs = keys.alias("heirs")  # the vault's times are whole seconds
-        after = and_(heirs.c.credential == incidents.c.credential, heirs.c.published_at >= incidents.c.reported_at - 999)
-        published = select(func.min(heirs.c.published_at)).where(after).scalar_subquery()
+        since = and_(intents.c.credential == incidents.c.credential, intents.c.at >= incidents.c.reported_at)
+        through = and_(since, intents.c.step == Publish.name, intents.c.outcome.in_(OUTCOMES_THAT_HEALED))
+        published = select(func.min(intents.c.outcome_at)).where(through).scalar_subquery()
         value = and_(keys.c.credential == incidents.c.credential, keys.c.fingerprint == incidents.c.fingerprint)
         ends = (keys.c.replaced_at, keys.c.first_401_at, keys.c.dead_at.label("proven_at"))
         query = select(incidents, told.label("told"), published.label("published"), *ends).outerjoin(keys, value)

@@ -6,6 +6,7 @@ that is away, a schema that a newer version of the program has written.
 
 import asyncio
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -178,11 +179,18 @@ async def _sqlite(address: URL, patience_s: float) -> AsyncIterator[Ledger]:
 
 
 def _prepared(address: URL) -> Path:
-    """The file, its directory there and its mode for its owner alone, before SQLite would create it for everyone."""
+    """The file, its directory there and its mode for its owner alone, before SQLite would create it for everyone.
+
+    One that is there is never opened but by SQLite: closing it would let go of every lock that this process has on it (POSIX says so), and
+    the next process to leave would take the journal away under us, with what was written into it.
+    """
     path = Path(address.database or "").absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not path.is_file():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        elif not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise LedgerFault(f"{path}: {error.strerror}") from error
     return path

@@ -10,7 +10,7 @@ from rotator.ledger.onlooker import Way
 from rotator.web.page import pictures
 from rotator.web.page.frame import Visit
 from rotator.web.page.pictures import Mark
-from rotator.web.page.words import NOTHING, length, many, moment, said, short, toned
+from rotator.web.page.words import NOTHING, brief, many, moment, named, said, short, toned
 
 
 def card(visit: Visit, way: Way, *content: Node) -> Renderable:
@@ -18,7 +18,7 @@ def card(visit: Visit, way: Way, *content: Node) -> Renderable:
     return li[
         div(class_="head")[
             a(class_="state", href=visit.to("incidents", case.id))[said(case.id, 64)],
-            a(href=visit.to("credentials", case.credential))[said(case.credential, 100)],
+            a(href=visit.to("credentials", case.credential))[named(said(case.credential, 100))],
             state(case.state),
             span(class_="quiet")[f"{case.mode}, {case.slot or 'a replaced value'} ", code[short(case.fingerprint)]],
             span(class_="quiet")[
@@ -52,14 +52,10 @@ def _offsets(known: Sequence[Mark]) -> str:
     """What came when after the report, as far as it has come."""
     begin = known[0].at
     assert begin is not None
-    rest = [f"{mark.name.lower()} +{_seconds(mark.at - begin)}" for mark in known[1:] if mark.at and mark.at >= begin]
+    rest = [f"{mark.name.lower()} +{brief(mark.at - begin)}" for mark in known[1:] if mark.at and mark.at >= begin]
     early = [f"{mark.name.lower()} before" for mark in known[1:] if mark.at and mark.at < begin]
     open_end = "" if known[-1].at else "not proven dead yet"
     return ", ".join(filter(None, ("reported", *early, *rest, open_end)))
-
-
-def _seconds(value: timedelta) -> str:
-    return f"{value.total_seconds():.1f} s" if value < timedelta(minutes=1) else length(value)
 
 
 def _deadline(case: Incident, visit: Visit) -> Node:
@@ -82,7 +78,7 @@ def over(visit: Visit, ways: Sequence[Way]) -> Node:
     ]
 
 
-OVER = (("Case", "fit"), ("Credential", None), ("State", "fit"), ("Time to dead", "fit"), ("Reported", "fit wide"))
+OVER = (("Case", "fit"), ("Credential", None), ("Its way", "bar wide"), ("State", "fit"), ("Time to dead", "fit"), ("Reported", "fit wide"))
 
 
 def _over_row(visit: Visit, way: Way) -> Renderable:
@@ -90,9 +86,10 @@ def _over_row(visit: Visit, way: Way) -> Renderable:
     lived = way.dead_at - case.reported_at if way.dead_at and case.state in (State.DEAD, State.CLOSED) else None
     return tr[
         th(scope="row", class_="fit")[a(href=visit.to("incidents", case.id))[said(case.id, 64)]],
-        td[a(href=visit.to("credentials", case.credential))[said(case.credential, 100)]],
+        td[a(href=visit.to("credentials", case.credential))[named(said(case.credential, 100))]],
+        td(class_="bar wide")[lived is not None and pictures.way(marks(way), way.dead_at or visit.now, _offsets(marks(way)))],
         td(class_="fit")[state(case.state)],
-        td(class_="fit")[_seconds(max(lived, timedelta(0))) if lived is not None else NOTHING],
+        td(class_="fit")[brief(max(lived, timedelta(0))) if lived is not None else NOTHING],
         td(class_="fit wide")[moment(case.reported_at, visit.now)],
     ]
 

@@ -1,8 +1,9 @@
-"""One credential: what its readers get and until when, why the last step was taken, who runs on it, its values, its cases, its rotations."""
+"""One credential: what its readers get and until when, why the last step was taken, who runs on it, its values, cases, rotations."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from htpy import (
     Node,
@@ -45,7 +46,7 @@ from rotator.web.page import pictures
 from rotator.web.page.cases import state
 from rotator.web.page.frame import Visit, framed
 from rotator.web.page.pictures import Life
-from rotator.web.page.words import NOTHING, clock, command, from_now, length, moment, printed, said, toned
+from rotator.web.page.words import NOTHING, brief, clock, command, from_now, length, moment, named, printed, said, toned
 
 EVENTS = 300
 """So many events of the chain are one page of history."""
@@ -188,14 +189,14 @@ def _dependents(visit: Visit, portrait: Portrait) -> Node:
 
 def _dependent(visit: Visit, one: Kept) -> Renderable:
     return tr[
-        th(scope="row")[said(one.dependent, 200), br, span(class_="small quiet")[said(one.kind, 100)]],
+        th(scope="row")[named(said(one.dependent, 200)), br, span(class_="small quiet")[said(one.kind, 100)]],
         td[
             pictures.adoption(one.adoption),
             toned(one.adoption.value, TONES[one.adoption]),
             br,
             span(class_="small quiet")["since ", moment(one.since, visit.now)],
         ],
-        td[said(one.seen) or NOTHING, one.because and [br, span(class_="small quiet")[said(one.because)]]],
+        td(class_="any")[said(one.seen) or NOTHING, one.because and [br, span(class_="small quiet")[said(one.because)]]],
         td(class_="fit wide")[moment(one.delivered_at, visit.now)],
     ]
 
@@ -220,7 +221,7 @@ def _values(visit: Visit, portrait: Portrait) -> Node:
                     tr[
                         th(scope="row", class_="fit")[printed(one.fingerprint)],
                         td(class_="bar small quiet")["never published"],
-                        td[_stands(visit, one, None)],
+                        td(class_="any")[_stands(visit, one, None)],
                     ]
                     for one in others
                 ),
@@ -237,7 +238,7 @@ def _value(visit: Visit, one: KeyMemory, begin: datetime, heir: datetime | None)
         td(class_="bar")[
             pictures.life(told, begin, visit.now, name), span(class_="small quiet")["from ", moment(one.published_at, visit.now)]
         ],
-        td[_stands(visit, one, heir)],
+        td(class_="any")[_stands(visit, one, heir)],
     ]
 
 
@@ -249,6 +250,8 @@ def _stands(visit: Visit, one: KeyMemory, heir: datetime | None) -> Node:
             moment(one.dead_at, visit.now),
             one.proof and [br, span(class_="small quiet")[said(one.proof)]],
         ]
+    if one.replaced_at and not one.published_at:
+        return toned("replaced before anyone got it", "quiet")
     if one.replaced_at:
         why = "nobody holds it any more to prove it" if one.lost else said(one.seen) or "not probed yet"
         return [toned("revoked", "state warn"), ", not proven dead: ", why]
@@ -277,13 +280,13 @@ def _history(visit: Visit, portrait: Portrait) -> Node:
 
 def _rotation(visit: Visit, one: Rotation, first: bool) -> Renderable:
     last = one.effects[-1]
-    took = f"took {length(one.took)}" if one.took is not None else "goes on, or its end was not written"
+    took = f"took {brief(one.took)}" if one.took is not None else "goes on, or its end was not written"
     return li[
         details(open=first or None)[
             summary[
                 toned(", ".join(said(reason, 40).replace("_", " ") for reason in one.reasons) or "a step by itself", "state"),
                 span(class_="quiet")[" ", moment(one.began, visit.now), f", {len(one.effects)} steps, {took}"],
-                one.failed and toned(f", {one.failed} failed", "warn"),
+                one.failed > 0 and toned(f", {one.failed} failed", "warn"),
                 not one.failed and not last.outcome and toned(f", {said(last.step, 40)} without an outcome", "warn"),
             ],
             table[
@@ -295,22 +298,35 @@ def _rotation(visit: Visit, one: Rotation, first: bool) -> Renderable:
                         th(scope="col", class_="wide")["Because"],
                     ]
                 ],
-                tbody[(_effect(effect) for effect in one.effects)],
+                tbody[(_effects(list(same)) for _, same in groupby(one.effects, key=_alike))],
             ],
         ]
     ]
 
 
-def _effect(effect: Effect) -> Renderable:
+def _alike(effect: Effect) -> tuple[str, ...]:
+    """What is told once, however often it came in a row."""
+    if not effect.failed:
+        return (str(effect.intent.seq),)
+    fault = effect.outcome.fields.get("fault", "") if effect.outcome else ""
+    return effect.step, effect.slot, effect.result, fault, effect.intent.fields.get("because", "")
+
+
+def _effects(same: Sequence[Effect]) -> Renderable:
+    effect, last = same[0], same[-1]
     fields = effect.outcome.fields if effect.outcome else {}
-    tone = "bad" if effect.failed else "good" if effect.is_proof else None
+    tone = "bad" if effect.failed else "good" if effect.is_proof else ""
     more = fields.get("fault") or fields.get("seen") or fields.get("dependent")
+    again = f", {len(same)} times until {last.intent.at:%H:%M:%S}" if len(same) > 1 else ""
     return tr[
         td(class_="fit small")[clock(effect.intent.at)],
-        th(scope="row")[said(effect.step, 40).replace("_", " "), effect.slot and span(class_="quiet small")[f" {said(effect.slot, 10)}"]],
-        td[
-            toned(said(effect.result, 80), tone or "") if effect.outcome else toned("none written", "warn"),
+        th(scope="row", class_="fit")[
+            said(effect.step, 40).replace("_", " "), effect.slot and span(class_="quiet small")[f" {said(effect.slot, 10)}"]
+        ],
+        td(class_="any")[
+            toned(said(effect.result, 80), tone) if effect.outcome else toned("none written", "warn"),
+            again,
             more and [br, span(class_="small quiet")[said(more)]],
         ],
-        td(class_="wide small quiet")[said(effect.intent.fields.get("because", ""))],
+        td(class_="wide small quiet any")[said(effect.intent.fields.get("because", ""))],
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from htpy import Node, Renderable, a, br, button, caption, form, h2, li, nav, p, section, span, table, tbody, td, th, thead, tr, ul
+from htpy import Node, Renderable, a, br, button, caption, form, h2, nav, p, section, span, table, tbody, td, th, thead, tr
 from htpy import input as input_
 from htpy import label as label_
 
@@ -14,7 +14,7 @@ from rotator.core.standing import Leaf, Place, Rank, Roll, share, written
 from rotator.ledger.onlooker import Glance
 from rotator.web.page import pictures
 from rotator.web.page.frame import Visit
-from rotator.web.page.words import NOTHING, from_now, length, moment, printed, said, toned
+from rotator.web.page.words import from_now, length, moment, named, printed, said, toned
 
 LEAF = 50
 
@@ -47,7 +47,7 @@ class Listing:
         return not self.holding and self.rank is None and not self.leaf.before
 
 
-COLUMNS = (("Credential", None), ("Age, of its cryptoperiod", "bar"), ("Dependents", None), ("Last step", "wide"))
+COLUMNS = (("Credential", "who"), ("Age, of its cryptoperiod", "bar"), ("Last step", "wide"))
 
 
 def fleet(visit: Visit, seen: Listing) -> Renderable:
@@ -103,15 +103,15 @@ def _row(visit: Visit, seen: Listing, place: Place) -> Renderable:
     name, rank = place[2], Rank(place[0])
     glance, word = seen.glances.get(name, Glance()), WORDS[rank]
     return tr[
-        th(scope="row")[
-            a(href=visit.to("credentials", name))[name],
+        th(scope="row", class_="who")[
+            a(href=visit.to("credentials", name))[named(name)],
             br,
             toned(word[0], f"small {word[1]}"),
             glance.fingerprint and span(class_="small quiet wide")[f" · {glance.slot or 'no slot'} ", printed(glance.fingerprint)],
+            adopted(glance.adoptions),
         ],
         td(class_="bar")[_age(seen, name, visit)],
-        td[adopted(glance.adoptions)],
-        td(class_="wide small")[_last(glance, visit)],
+        td(class_="wide small any")[_last(glance, visit)],
     ]
 
 
@@ -127,10 +127,7 @@ def _age(seen: Listing, name: str, visit: Visit) -> Node:
 
 def adopted(tally: Iterable[tuple[Adoption, int]]) -> Node:
     """A mark and a number for each way in which dependents were seen."""
-    entries = [(how, count) for how, count in tally]
-    if not entries:
-        return span(class_="quiet")[NOTHING]
-    return ul(class_="plain small")[(li[pictures.adoption(how), f"{count} {how}"] for how, count in entries)]
+    return [span(class_="small quiet tally")[pictures.adoption(how), f"{count} {how}"] for how, count in tally]
 
 
 def _last(glance: Glance, visit: Visit) -> Node:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 
 from htpy import Node, Renderable, a, b, code, div, h1, h2, li, p, section, span, ul
 
@@ -14,7 +15,7 @@ from rotator.ledger.onlooker import Failure, Way
 from rotator.web.page.cases import card, over, walked
 from rotator.web.page.fleet import Listing, fleet
 from rotator.web.page.frame import Visit, framed
-from rotator.web.page.words import command, from_now, many, moment, said, toned
+from rotator.web.page.words import command, from_now, many, moment, named, said, sentence, toned
 
 SHOWN = 10
 """So many of what presses stand on the page; the rest is a number and a command."""
@@ -52,7 +53,7 @@ def front(visit: Visit, seen: Front) -> Renderable:
 def _headline(seen: Front) -> str:
     """The one thing to know."""
     waits, alive = seen.counts.get(State.HELD, 0), seen.counts.get(State.OPEN, 0)
-    overdue, failed = seen.fleet.roll.ranks[Rank.OVERDUE], len(seen.failures)
+    overdue, failed = len(seen.fleet.roll.so[Rank.OVERDUE]), len(seen.failures)
     stopped = seen.wave is not None and seen.wave.stop is not None
     if waits or stopped:
         return f"{many(waits + stopped, 'thing')} {'waits' if waits + stopped == 1 else 'wait'} for you"
@@ -69,11 +70,11 @@ def _figures(visit: Visit, seen: Front) -> Renderable:
     pressing = sum(seen.counts.get(state, 0) for state in (State.OPEN, State.REVOKED, State.DEAD))
     held = seen.counts.get(State.HELD, 0)
     entries = (
-        ("wait for a person", held, "bad", "#waiting"),
+        ("waiting for a person", held, "bad", "#waiting"),
         ("open cases", pressing, "bad" if seen.counts.get(State.OPEN) else "warn", "#open"),
-        ("overdue", seen.fleet.roll.ranks[Rank.OVERDUE], "bad", visit.to(only=Rank.OVERDUE.name.lower()) + "#fleet"),
-        ("with a laggard", seen.fleet.roll.ranks[Rank.LAGS], "warn", visit.to(only=Rank.LAGS.name.lower()) + "#fleet"),
-        ("never seen", seen.fleet.roll.ranks[Rank.UNKNOWN], "warn", visit.to(only=Rank.UNKNOWN.name.lower()) + "#fleet"),
+        ("overdue", len(seen.fleet.roll.so[Rank.OVERDUE]), "bad", visit.to(only=Rank.OVERDUE.name.lower()) + "#fleet"),
+        ("with a laggard", len(seen.fleet.roll.so[Rank.LAGS]), "warn", visit.to(only=Rank.LAGS.name.lower()) + "#fleet"),
+        ("never seen", len(seen.fleet.roll.so[Rank.UNKNOWN]), "warn", visit.to(only=Rank.UNKNOWN.name.lower()) + "#fleet"),
         ("credentials", len(seen.fleet.roll.places), "", visit.to() + "#fleet"),
     )
     return ul(class_="figures")[
@@ -99,7 +100,7 @@ def _waiting(visit: Visit, seen: Front) -> Node:
                 div(class_="head")[
                     toned("The wave of rotations is stopped", "state bad"), span(class_="quiet")[moment(stopped.at, visit.now)]
                 ],
-                p[f"{said(stopped.by, 60)}: {said(stopped.because)}"],
+                p[sentence(f"{said(stopped.by, 60)}: {said(stopped.because)}")],
                 command("rotator", "waves", "resume"),
             ],
             (
@@ -112,7 +113,7 @@ def _waiting(visit: Visit, seen: Front) -> Node:
 
 
 def _why_held(case: Incident) -> Node:
-    return p[said(case.held_because) or "a person is to say whether it is killed"]
+    return p[sentence(said(case.held_because)) or "A person is to say whether it is killed."]
 
 
 def _no(case: Incident) -> Renderable:
@@ -133,16 +134,17 @@ def _pressing(visit: Visit, seen: Front) -> Node:
 
 
 def _overdue(visit: Visit, seen: Front) -> Node:
-    late = [place for place in seen.fleet.roll.places if place[0] == Rank.OVERDUE][:SHOWN] if seen.fleet.roll.ranks[Rank.OVERDUE] else []
-    if not late:
+    overdue = seen.fleet.roll.so[Rank.OVERDUE]
+    if not overdue:
         return None
+    late = list(islice((place for place in seen.fleet.roll.places if place[2] in overdue), SHOWN))
     return section(id="overdue")[
         h2["Overdue"],
         ul(class_="cards")[
             (
                 li[
                     div(class_="head")[
-                        a(class_="state", href=visit.to("credentials", name))[name], toned(_over_since(name, seen, visit), "bad")
+                        a(class_="state", href=visit.to("credentials", name))[named(name)], toned(_over_since(name, seen, visit), "bad")
                     ],
                     command("rotator", "plan", name),
                 ]
@@ -151,9 +153,11 @@ def _overdue(visit: Visit, seen: Front) -> Node:
         ],
         len(late) > 3
         and p(class_="quiet")[
-            "And ", [[number and ", ", a(href=visit.to("credentials", name))[name]] for number, (_, _, name) in enumerate(late[3:])], "."
+            "And ",
+            [[", " if number else "", a(href=visit.to("credentials", name))[named(name)]] for number, (_, _, name) in enumerate(late[3:])],
+            ".",
         ],
-        _more(seen.fleet.roll.ranks[Rank.OVERDUE], len(late)),
+        _more(len(overdue), len(late)),
     ]
 
 
@@ -177,11 +181,11 @@ def _failure(visit: Visit, one: Failure) -> Renderable:
     times = f"{one.count} times, last " if one.count > 1 else ""
     return li[
         div(class_="head")[
-            a(class_="state", href=visit.to("credentials", one.credential))[said(one.credential, 100)],
+            a(class_="state", href=visit.to("credentials", one.credential))[named(said(one.credential, 100))],
             toned(f"{said(one.step, 40)} {said(one.slot, 10)}".strip() + f": {said(one.result, 40)}", "warn"),
             span(class_="quiet")[times, moment(one.at, visit.now)],
         ],
-        p[said(one.fault) or "no more was written"],
+        p[sentence(said(one.fault)) or "No more was written."],
         command("rotator", "doctor" if hopeless else "plan", one.credential),
     ]
 

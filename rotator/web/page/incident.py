@@ -18,7 +18,7 @@ from rotator.web.page import pictures
 from rotator.web.page.cases import state
 from rotator.web.page.frame import Visit, framed
 from rotator.web.page.pictures import Mark
-from rotator.web.page.words import LETTERS, NOTHING, clock, command, linkable, printed, said, toned
+from rotator.web.page.words import LETTERS, NOTHING, clock, command, linkable, named, printed, said, sentence, toned
 
 LINES_MAX = 400
 TONES = {
@@ -50,7 +50,11 @@ def incident(visit: Visit, seen: Telling) -> Renderable:
     return framed(
         visit,
         said(case.id, 64),
-        h1[said(case.id, 64), " ", span(class_="quiet")[a(href=visit.to("credentials", case.credential))[said(case.credential, 100)]]],
+        h1[
+            said(case.id, 64),
+            " ",
+            span(class_="quiet")[a(href=visit.to("credentials", case.credential))[named(said(case.credential, 100))]],
+        ],
         p[state(case.state), f", {case.mode}, {case.reason.replace('_', ' ')}, ", printed(case.fingerprint)],
         p[said(known["summary"], 600)],
         case.note and p(class_="quiet")["Note: ", said(case.note)],
@@ -77,7 +81,7 @@ def _next(seen: Telling) -> Node:
         case State.HELD:
             held = said(case.held_because) or "It waits for a person"
             yes, no = ("rotator", "incidents", "approve", case.id), ("rotator", "incidents", "dismiss", case.id, "--reason", "…")
-            return [p(class_="bad")[f"{held}. Let it be killed, or leave the value as it is:"], command(*yes), command(*no)]
+            return [p(class_="bad")[f"{sentence(held)} Let it be killed, or leave the value as it is:"], command(*yes), command(*no)]
         case State.OPEN | State.REVOKED:
             waits = case.state is State.OPEN and not case.cuts
             until: Node = [" Whatever has not moved by then, it is killed at ", clock(case.deadline), " UTC."] if waits else None
@@ -125,7 +129,11 @@ def _way(visit: Visit, told: Timeline) -> Node:
             thead[tr[th(scope="col")["What"], th(scope="col")["On its way"], th(scope="col", class_="fit")["After"]]],
             tbody[
                 (
-                    tr[th(scope="row")[mark.name], td[pictures.track(known, number, end)], td(class_="fit")[_offset(known, mark)]]
+                    tr[
+                        th(scope="row")[mark.name],
+                        td(class_="line")[pictures.track(known, number, end)],
+                        td(class_="fit")[_offset(known, mark)],
+                    ]
                     for number, mark in enumerate(known)
                 )
             ],
@@ -162,7 +170,7 @@ def _timeline(told: Timeline) -> Node:
                     tr[
                         td(class_="fit")[line.at_latest and "by ", clock(line.at), br, span(class_="small quiet")[_since(line.at - begin)]],
                         th(scope="row", class_="fit")[toned(line.what.replace("_", " "), TONES.get(line.what, ""))],
-                        td[said(told_whole(line)), div(class_="small quiet")[said(", ".join(line.evidence), 100)]],
+                        td(class_="any")[said(told_whole(line)), div(class_="small quiet")[said(", ".join(line.evidence), 100)]],
                     ]
                     for line in shown
                 )
@@ -202,14 +210,19 @@ def _sources(seen: Telling, sources: dict[str, object]) -> Node:
 def _source(one: dict[str, str | None]) -> Renderable:
     url = one["url"] or ""
     return tr[
-        th(scope="row")[said(one["source"] or "", 60), br, span(class_="small quiet")[one["reported_at"]]],
-        td[
+        th(scope="row")[said(one["source"] or "", 60), br, span(class_="small quiet")[_plain(one["reported_at"])]],
+        td(class_="any")[
             said(one["id"] or "", 120),
             url and [br, span(class_="small")[a(href=url, rel="noreferrer noopener nofollow")[url] if linkable(url) else said(url)]],
         ],
         td[said(one["verdict"] or "", 40).replace("_", " "), br, span(class_="small quiet")[said(one["because"] or "")]],
-        td(class_="wide")[said(" ".join(filter(None, (one["closing"], one["closing_told"])))) or NOTHING],
+        td(class_="wide any")[said(" ".join(filter(None, (one["closing"], one["closing_told"])))) or NOTHING],
     ]
+
+
+def _plain(at: str | None) -> str:
+    """A time in RFC 3339, to the second, as the page writes times."""
+    return (at or "")[:19].replace("T", " ")
 
 
 def _evidence(told: Timeline) -> Node:

@@ -60,7 +60,7 @@ def fleet(counts: Sequence[int], name: str) -> Element:
     """How many credentials have used up how much of their cryptoperiod: a column each, those past its end hatched."""
     most, wide = max([*counts, 1]), 1 / max(len(counts), 1)
     shown: list[Element] = []
-    for number, (count, (low, high)) in enumerate(zip(counts, columns(), strict=True)):
+    for number, (count, (low, _)) in enumerate(zip(counts, columns(), strict=True)):
         tall = max(round(count / most * COLUMN_HEIGHT), 2) if count else 0
         tone = "f-bad" if low >= 1 else "f-warn" if low >= NEARLY else "f-plain"
         x, middle, top = percent((number + 0.1) * wide), percent((number + 0.5) * wide), 16 + COLUMN_HEIGHT - tall
@@ -70,7 +70,9 @@ def fleet(counts: Sequence[int], name: str) -> Element:
             shown += [line(class_="cut", x1=x, x2=percent((number + 0.9) * wide), y1=str(y), y2=str(y)) for y in cuts]
         if count:
             shown.append(text(class_="count", x=middle, y=str(top - 4), text_anchor="middle")[f"{count:,}"])
-        shown.append(text(x=middle, y=str(16 + COLUMN_HEIGHT + 15), text_anchor="middle")[_column(low, high)])
+        shown.append(
+            text(x=percent(number * wide), y=str(16 + COLUMN_HEIGHT + 15), text_anchor="middle" if number else "start")[f"{low * 100:.0f}"]
+        )
     floor = str(16 + COLUMN_HEIGHT)
     due = percent(10 * wide)
     return svg(role="img", width="100%", height=str(16 + COLUMN_HEIGHT + 22), class_="fleet")[
@@ -79,10 +81,6 @@ def fleet(counts: Sequence[int], name: str) -> Element:
         shown,
         line(class_="due", x1=due, x2=due, y1="4", y2=floor),
     ]
-
-
-def _column(low: float, high: float | None) -> str:
-    return f"{low * 100:.0f}+" if high is None else f"{low * 100:.0f}"
 
 
 # --- who runs on it -----------------------------------------------------------------------------------------------------------
@@ -162,7 +160,7 @@ def _shape(number: int, place: str) -> Element:
 
 
 def life(one: Life, begin: datetime, now: datetime, name: str) -> Element:
-    """When a value was given out (full), was still valid (pale), was revoked (a cross) and proven dead (a disc), on a time that all share."""
+    """When a value was given out (full), still valid (pale), revoked (a cross), proven dead (a disc), on a time that all share."""
     start = _share(one.published, begin, now)
     given = _share(one.superseded or one.revoked or now, begin, now)
     valid = _share(one.revoked or now, begin, now)

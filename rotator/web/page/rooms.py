@@ -30,7 +30,7 @@ from rotator.web.page.front import LATELY, SHOWN, Front, front
 from rotator.web.page.incident import Telling, incident
 from rotator.web.page.style import HEADERS
 from rotator.web.page.visitor import InTheClear, Knock, Nobody, Visitors
-from rotator.web.page.words import command
+from rotator.web.page.words import command, sentence
 from rotator.web.tries import AGAIN, TOO_OFTEN, Tries
 
 AT_ONCE, WAITING_MAX = 2, 30
@@ -86,7 +86,9 @@ class Page:
                 status, page = await asyncio.to_thread(lambda: _text(*made()))
         except (LedgerFault, TimeoutError) as fault:
             why = legible(str(fault)) or "no answer in time"
-            shown = bare("The ledger cannot be read", f"{why}.", "What is so in Azure is seen without it:", command("rotator", "status"))
+            shown = bare(
+                "The ledger cannot be read", sentence(why), "What is so in Azure is seen without it:", command("rotator", "status")
+            )
             return _sent(503, shown, AGAIN)
         return web.Response(text=page, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)
 
@@ -103,14 +105,14 @@ class Page:
         asked = {"WWW-Authenticate": self._visitors.challenge(knock)} if refused.status == 401 else {}
         if isinstance(refused, Nobody):
             safe = self._visitors.is_private(knock)
-            how = "The password is the operator's token, under any user name." if safe else _sentence(InTheClear().sentence)
+            how = "The password is the operator's token, under any user name." if safe else sentence(InTheClear().sentence)
             return _sent(401, bare("Who looks?", "This page is for those who may give rotator orders.", how), asked)
         tried = self._tries.failed()
         if tried.told:
             self._watch("page_refused", status=refused.status, because=refused.sentence, times=tried.told)
         if tried.too_often:
-            return _sent(429, bare("Too many tries", _sentence(TOO_OFTEN)), AGAIN)
-        return _sent(refused.status, bare("Not let in", _sentence(refused.sentence)), {**asked, **(AGAIN if refused.status == 503 else {})})
+            return _sent(429, bare("Too many tries", sentence(TOO_OFTEN)), AGAIN)
+        return _sent(refused.status, bare("Not let in", sentence(refused.sentence)), {**asked, **(AGAIN if refused.status == 503 else {})})
 
     # --- the three --------------------------------------------------------------------------------------------------------
 
@@ -165,10 +167,6 @@ def _timeline(story: Story) -> Timeline:
 
 def _text(status: int, page: Renderable) -> tuple[int, str]:
     return status, str(page)
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _sent(status: int, page: Renderable, headers: Mapping[str, str]) -> web.Response:

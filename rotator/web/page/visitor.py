@@ -75,7 +75,7 @@ class Visitors:
 
     def challenge(self, knock: Knock) -> str:
         """What to ask for: a password only where one may be sent."""
-        return f"{BASIC}, Bearer" if self._doorkeeper.has_token and self.is_private(knock) else "Bearer"
+        return BASIC if self._doorkeeper.has_token and self.is_private(knock) else "Bearer"
 
     def is_private(self, knock: Knock) -> bool:
         """Whether nobody on the way could read what came."""

@@ -17,6 +17,7 @@ LETTERS = 8
 _FINGERPRINT = re.compile(r"(?<![a-z0-9])[a-z2-7]{26}(?![a-z0-9])")
 _LINK = re.compile(r"https://[!-;=?-~]{1,300}")
 NOTHING = "–"
+NAME_LENGTH = 24
 
 
 def said(text: str, most: int = 300) -> str:
@@ -38,6 +39,11 @@ def length(value: timedelta) -> str:
     return "0 s" if abs(value) < timedelta(seconds=1) else lasted(timedelta(seconds=int(abs(value).total_seconds()))).replace(".000", "")
 
 
+def brief(value: timedelta) -> str:
+    """How long something took: tenths of a second below a minute."""
+    return f"{value.total_seconds():.1f} s" if value < timedelta(minutes=1) else length(value)
+
+
 def from_now(at: datetime, now: datetime) -> str:
     """How far away a time is."""
     return f"in {length(at - now)}" if at > now else f"{length(now - at)} ago"
@@ -52,12 +58,22 @@ def moment(at: datetime | None, now: datetime, *, by: bool = False) -> Renderabl
 
 def clock(at: datetime) -> Renderable:
     """A time as it is, to the second."""
-    return time(datetime=stamp(at), title=stamp(at))[f"{at:%Y-%m-%d %H:%M:%S}"]
+    return time(datetime=stamp(at), title=stamp(at))[span(class_="wide")[f"{at:%Y-%m-%d} "], f"{at:%H:%M:%S}"]
 
 
 def command(*words: str) -> Element:
     """What to type."""
     return code(class_="type")[" ".join(word if word.startswith("…") else shlex.quote(word) for word in words)]
+
+
+def sentence(text: str) -> str:
+    """As a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "…", "?")) else ".") if text else ""
+
+
+def named(text: str) -> Element:
+    """A name: broken inside only where it is longer than names are."""
+    return span(class_="any" if len(text) > NAME_LENGTH else None)[text]
 
 
 def linkable(url: str) -> bool:
