@@ -33,7 +33,7 @@ def fleet_of(size: int, **policy: Any) -> dict[str, Credential]:
 
 
 def fill(url: str, fleet: Mapping[str, Credential], *, now: datetime = NOW) -> None:
-    """Each with two values, two dependents and three steps; every hundredth lags, every 500th is overdue, every 1,000th has an open case."""
+    """Each with two values, two dependents and three steps; one in a hundred lags, one in 500 is overdue, one in 1,000 leaked."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     made: dict[Table, list[dict[str, Any]]] = {table: [] for table in (work, keys, adoptions, incidents, intents, audit)}
     for number, (name, credential) in enumerate(fleet.items()):
