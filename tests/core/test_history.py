@@ -13,7 +13,7 @@ def event(seq: int, kind: str, operation: str, after_s: float = 0, **fields: str
 
 
 def meant(seq: int, operation: str, rotation: str = "r1", **fields: str) -> AuditEvent:
-    return event(seq, "intent", operation, step="mint", reason="superseded", **({"rotation": rotation} if rotation else {}), **fields)
+    return event(seq, "intent", operation, 0, step="mint", reason="superseded", rotation=rotation, **fields)
 
 
 def test_steps_of_one_rotation_are_one_and_the_newest_comes_first() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rotator.core.credential import Credential, Secret
 from rotator.core.incident import State
 from rotator.core.policy import Policy, Window
-from rotator.core.standing import EDGES, EPOCH, MILLISECOND, Rank, Remembered, Roll, column, leaf, read, roll, written
+from rotator.core.standing import EDGES, EPOCH, MILLISECOND, Place, Rank, Remembered, Roll, column, leaf, read, roll, written
 from tests.core.situations import DAY, HOUR, NOW
 
 MONDAY_MORNINGS = Window(opens="0 9 * * 1", length=timedelta(hours=1))
@@ -85,7 +85,8 @@ def test_the_columns_count_everyone_of_whom_a_publish_is_known() -> None:
 def test_pages_together_are_everyone_once_in_order(fleet: int, size: int, holding: str) -> None:
     ages = {f"c{number}": (number * 7 % 45) * DAY for number in range(fleet)}
     made = roll({name: of(name) for name in ages}, known(ages), NOW)
-    seen, after = [], None
+    seen: list[Place] = []
+    after = None
     for _ in range(fleet + 2):
         page = leaf(made, after=after, holding=holding, rank=None, size=size)
         assert page.before == len(seen)

@@ -68,7 +68,7 @@ def _rows(number: int, name: str, credential: Credential, now: datetime) -> Iter
         yield adoptions, {"credential": name, "dependent": which, "adoption": adoption, **about}
     for place, step in enumerate(("mint", "publish", "revoke")):
         operation, at = f"op-{number}-{place}", ms + place * 100
-        about = {"step": step, "slot": "key2", "fingerprint": new, "reason": "superseded"}
+        meant = {"step": step, "slot": "key2", "fingerprint": new, "reason": "superseded"}
         yield (
             intents,
             {
@@ -78,10 +78,10 @@ def _rows(number: int, name: str, credential: Credential, now: datetime) -> Iter
                 "at": at,
                 "outcome": "done",
                 "outcome_at": at + 50,
-                **about,
+                **meant,
             },
         )
-        fields = {"operation": operation, **about, "because": "its cryptoperiod is over", "rotation": f"{name}.1"}
+        fields = {"operation": operation, **meant, "because": "its cryptoperiod is over", "rotation": f"{name}.1"}
         yield audit, _event(number * 6 + place * 2 + 1, "intent", name, fields, published)
         yield (
             audit,

@@ -61,18 +61,9 @@ def fleet(counts: Sequence[int], name: str) -> Element:
     most, wide = max([*counts, 1]), 1 / max(len(counts), 1)
     shown: list[Element] = []
     for number, (count, (low, _)) in enumerate(zip(counts, columns(), strict=True)):
-        tall = max(round(count / most * COLUMN_HEIGHT), 2) if count else 0
-        tone = "f-bad" if low >= 1 else "f-warn" if low >= NEARLY else "f-plain"
-        x, middle, top = percent((number + 0.1) * wide), percent((number + 0.5) * wide), 16 + COLUMN_HEIGHT - tall
-        shown.append(rect(class_=tone, x=x, y=str(top), width=percent(0.8 * wide), height=str(tall)))
-        if low >= 1 and tall:
-            cuts = range(top + 4, top + tall, 6)
-            shown += [line(class_="cut", x1=x, x2=percent((number + 0.9) * wide), y1=str(y), y2=str(y)) for y in cuts]
-        if count:
-            shown.append(text(class_="count", x=middle, y=str(top - 4), text_anchor="middle")[f"{count:,}"])
-        shown.append(
-            text(x=percent(number * wide), y=str(16 + COLUMN_HEIGHT + 15), text_anchor="middle" if number else "start")[f"{low * 100:.0f}"]
-        )
+        shown += _column(number * wide, wide, count, most, low) if count else []
+        anchor = "middle" if number else "start"
+        shown.append(text(x=percent(number * wide), y=str(16 + COLUMN_HEIGHT + 15), text_anchor=anchor)[f"{low * 100:.0f}"])
     floor = str(16 + COLUMN_HEIGHT)
     due = percent(10 * wide)
     return svg(role="img", width="100%", height=str(16 + COLUMN_HEIGHT + 22), class_="fleet")[
@@ -81,6 +72,16 @@ def fleet(counts: Sequence[int], name: str) -> Element:
         shown,
         line(class_="due", x1=due, x2=due, y1="4", y2=floor),
     ]
+
+
+def _column(left: float, wide: float, count: int, most: int, low: float) -> list[Element]:
+    """One that counts somebody, with its number above; cut through where the cryptoperiod is over."""
+    tall = max(round(count / most * COLUMN_HEIGHT), 2)
+    tone = "f-bad" if low >= 1 else "f-warn" if low >= NEARLY else "f-plain"
+    x, end, top = percent(left + 0.1 * wide), percent(left + 0.9 * wide), 16 + COLUMN_HEIGHT - tall
+    cuts = [line(class_="cut", x1=x, x2=end, y1=str(y), y2=str(y)) for y in range(top + 4, top + tall, 6)] if low >= 1 else []
+    number = text(class_="count", x=percent(left + 0.5 * wide), y=str(top - 4), text_anchor="middle")[f"{count:,}"]
+    return [rect(class_=tone, x=x, y=str(top), width=percent(0.8 * wide), height=str(tall)), *cuts, number]
 
 
 # --- who runs on it -----------------------------------------------------------------------------------------------------------

@@ -45,6 +45,8 @@ OVER_SHOWN = 10
 Clock = Callable[[], datetime]
 Credentials = Callable[[], Mapping[str, Credential]]
 Made = tuple[int, Renderable]
+Make = Callable[[web.Request, Visit], Awaitable[Callable[[], Made]]]
+"""Reads what a page shows; what it returns makes the page, beside the loop."""
 
 
 class Page:
@@ -61,16 +63,20 @@ class Page:
         if not self._visitors.is_open:
             return ()
         return (
-            web.get("/", lambda request: self._answer(request, "", self._front)),
-            web.get("/credentials/{name}", lambda request: self._answer(request, "../", self._credential)),
-            web.get("/incidents/{id}", lambda request: self._answer(request, "../", self._incident)),
+            web.get("/", self._at("", self._front)),
+            web.get("/credentials/{name}", self._at("../", self._credential)),
+            web.get("/incidents/{name}", self._at("../", self._incident)),
         )
+
+    def _at(self, up: str, make: Make) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def answered(request: web.Request) -> web.Response:
+            return await self._answer(request, up, make)
+
+        return answered
 
     # --- who, and whether now ---------------------------------------------------------------------------------------------
 
-    async def _answer(
-        self, request: web.Request, up: str, make: Callable[[web.Request, Visit], Awaitable[Callable[[], Made]]]
-    ) -> web.Response:
+    async def _answer(self, request: web.Request, up: str, make: Make) -> web.Response:
         knock = Knock(peer=request.remote or "", headers={name.lower(): value for name, value in request.headers.items()})
         try:
             by = await self._visitors.who(knock)
@@ -144,7 +150,7 @@ class Page:
             return self._roll[1]
 
     async def _credential(self, request: web.Request, visit: Visit) -> Callable[[], Made]:
-        name = request.match_info["name"][:ASKED_LENGTH_MAX]
+        name = _name(request)
         before = visit.query.get("before", "")
         number = int(before) if before.isascii() and before.isdecimal() and len(before) <= 15 else None
         known = self._credentials().get(name)
@@ -154,11 +160,17 @@ class Page:
         return lambda: (200, credential(visit, Room(name=name, credential=known, portrait=portrait)))
 
     async def _incident(self, request: web.Request, visit: Visit) -> Callable[[], Made]:
-        story = await self._onlooker.story(request.match_info["id"][:ASKED_LENGTH_MAX])
+        story = await self._onlooker.story(_name(request))
         if story is None:
             command_ = command("rotator", "incidents", "list", "--all")
             return lambda: (404, bare("No such case", "No incident of the ledger has this id.", command_))
         return lambda: (200, incident(visit, Telling(story=story, told=_timeline(story))))
+
+
+def _name(request: web.Request) -> str:
+    """What is asked for; nothing of ours has a name that cannot be printed, or that is longer."""
+    name = request.match_info["name"]
+    return name if name.isprintable() and len(name) <= ASKED_LENGTH_MAX else ""
 
 
 def _timeline(story: Story) -> Timeline:

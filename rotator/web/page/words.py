@@ -15,7 +15,7 @@ from rotator.core.sealed import Fingerprint
 
 LETTERS = 8
 _FINGERPRINT = re.compile(r"(?<![a-z0-9])[a-z2-7]{26}(?![a-z0-9])")
-_LINK = re.compile(r"https://[!-;=?-~]{1,300}")
+_LINK = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]{1,300}")
 NOTHING = "–"
 NAME_LENGTH = 24
 
