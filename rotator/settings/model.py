@@ -68,7 +68,7 @@ class WebSettings(Strict):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     metrics_port: Annotated[int, Field(ge=0, le=65535, strict=True)] | None = Field(
-        default=None, description="/metrics at a port of its own, where `port` is open to senders of alerts; it names credentials."
+        default=None, description="/metrics and the page at a port of their own, where `port` is open to senders: they name credentials."
     )
     operator_token: Reference | None = None
     entra: EntraSettings | None = None
