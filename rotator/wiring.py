@@ -22,7 +22,8 @@ from rotator.issuers.probes import Probes
 from rotator.key_vault import KeyVault
 from rotator.ledger.database import LedgerFault
 from rotator.ledger.login import Password
-from rotator.ledger.opening import open_ledger
+from rotator.ledger.onlooker import Onlooker
+from rotator.ledger.opening import open_ledger, open_onlooker
 from rotator.ledger.store import Ledger
 from rotator.settings import CustomCloud, CustomIdentity, Settings
 from rotator.survey.roster import roster
@@ -213,6 +214,11 @@ async def open_doorkeeper(house: House, directory: Path) -> AsyncIterator["Doork
             secret=SharedSecret(token.reveal(), "web.operator_token") if token else None,
             tokens=Entra(authority, Api(session, authority)) if said.entra else None,
         )
+
+
+def open_looks(house: House, directory: Path) -> contextlib.AbstractAsyncContextManager[Onlooker]:
+    """Who looks at the ledger of this house, apart from those who work on it."""
+    return open_onlooker(house.settings.ledger_address(directory), login_of(house.settings, house.azure))
 
 
 def cloud_of(settings: Settings, directory: Path) -> Cloud:

@@ -34,7 +34,7 @@ def command(once: bool, common: Common) -> None:
 
     \b
     Examples:
-      rotator serve            health at http://127.0.0.1:8080/healthz and /readyz
+      rotator serve            health at http://127.0.0.1:8080/healthz and /readyz; the page at /, where web.operator_token is set
       rotator serve --once     what a cron job would run
     """
     from rotator.web.metrics import Metrics
@@ -98,6 +98,8 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
     Raises:
         Rejected, Missing: a sender's secret that is not there, or an address that cannot be listened on.
     """
+    from ipaddress import ip_network
+
     from rotator.alerts.sources import Sources
     from rotator.cli.clerk import OrderDesk, doorkeeper_of
     from rotator.daemon.cadence import Tick, guarded
@@ -109,9 +111,12 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
     from rotator.web.health import Health
     from rotator.web.metrics import Scrapes
     from rotator.web.orders import Orders
+    from rotator.web.page.rooms import Page
+    from rotator.web.page.visitor import Visitors
     from rotator.web.readiness import checks_of
     from rotator.web.taking import Taking
-    from rotator.wiring import open_alerting, open_doorkeeper
+    from rotator.web.tries import Tries
+    from rotator.wiring import open_alerting, open_doorkeeper, open_looks
 
     settings, clock, watch, azure = house.settings, house.world.clock, house.world.watch, house.azure
     async with open_alerting(house, directory) as alerting, open_doorkeeper(house, directory) as kept:
@@ -124,16 +129,22 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
         if settings.alerts.senders():
             poll = Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)
             daemon.accompany(triage.serve, guarded(poll, watch), ticks=[poll])
-        orders = Orders(doorkeeper_of(kept, settings.web), OrderDesk(lambda: _as_kept(house, daemon)), watch)
+        doorkeeper, tries = doorkeeper_of(kept, settings.web), Tries()
+        orders = Orders(doorkeeper, OrderDesk(lambda: _as_kept(house, daemon)), watch, tries)
         health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
         scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse)).routes() if metrics else ()
         host, apart = settings.web.host, settings.web.metrics_port
-        app = make_app(health.routes(), doors.routes(), orders.routes(), *((scrapes,) if apart is None else ()), watch=watch)
         async with contextlib.AsyncExitStack() as stack:
+            visitors = Visitors(doorkeeper, [ip_network(one) for one in settings.web.proxies])
+            onlooker = await stack.enter_async_context(open_looks(house, directory))
+            page = Page(visitors, onlooker, lambda: daemon.fleet.credentials, clock.now, watch, tries).routes()
+            inner = (scrapes, page)
+            app = make_app(health.routes(), doors.routes(), orders.routes(), *(inner if apart is None else ()), watch=watch)
             await stack.enter_async_context(taking.running())
             port = await stack.enter_async_context(listening(app, host, settings.web.port))
-            inside = port if apart is None else await stack.enter_async_context(listening(make_app(scrapes, watch=watch), host, apart))
-            watch("listening", host=host, port=port, metrics_port=inside, senders=sorted(settings.alerts.senders()))
+            inside = port if apart is None else await stack.enter_async_context(listening(make_app(*inner, watch=watch), host, apart))
+            at = {"host": host, "port": port, "metrics_port": inside, "page": bool(page)}
+            watch("listening", **at, senders=sorted(settings.alerts.senders()))
             yield port
 
 

@@ -134,7 +134,8 @@ def _line_of_a_daemon(event: str, fields: Mapping[str, Any]) -> str | None:
         case "serving":
             return f"· {fields['credentials']} credential(s) kept; Ctrl-C ends between two steps"
         case "listening":
-            return f"· http://{fields['host']}:{fields['port']}/healthz, /readyz and /metrics"
+            page = f"; the page: http://{fields['host']}:{fields['metrics_port']}/" if fields["page"] else ""
+            return f"· http://{fields['host']}:{fields['port']}/healthz, /readyz and /metrics{page}"
         case "alert" | "alert_closed" | "alert_refused" | "alert_not_closed" | "poll_failed" | "report_put_off":
             return _line_of_an_alert(event, fields)
         case "drifted":

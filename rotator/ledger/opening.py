@@ -6,6 +6,7 @@ that is away, a schema that a newer version of the program has written.
 
 import asyncio
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -28,6 +29,7 @@ from rotator.ledger.inbox import Inbox
 from rotator.ledger.journal import KeyJournal
 from rotator.ledger.locks import Lock
 from rotator.ledger.login import Password, logged_in
+from rotator.ledger.onlooker import Onlooker
 from rotator.ledger.store import Ledger
 from rotator.ledger.upgrade import check, upgrade
 from rotator.ledger.waves import WaveTable
@@ -36,6 +38,8 @@ from rotator.ledger.work import WorkTable, token_of
 BUSY_TIMEOUT_S = 30
 SESSIONS, SESSIONS_MORE = 10, 20
 """Connections to PostgreSQL that one worker keeps, and may open beside them; two more stand for its lock and its ear."""
+LOOKS_AT_ONCE, LOOKS_WITHIN_S = 2, 4
+"""So many connections an onlooker has, and so long a query of theirs may take."""
 
 
 @asynccontextmanager
@@ -53,6 +57,17 @@ async def open_ledger(url: str, password: Password | None = None, *, patience_s:
     opened = _postgresql(address, password) if address.get_backend_name() == "postgresql" else _sqlite(address, patience_s)
     async with opened as ledger:
         yield ledger
+
+
+@asynccontextmanager
+async def open_onlooker(url: str, password: Password | None = None) -> AsyncIterator[Onlooker]:
+    """Who looks at a ledger that is open already, on few connections of its own, which can write nothing and wait for nobody for long."""
+    database = _database_of(_address(url), password, LOOKS_WITHIN_S, sessions=(LOOKS_AT_ONCE, 0))
+    event.listen(database.engine.sync_engine, "connect", _looks_in_postgresql if database.is_postgresql else _looks_in_sqlite)
+    try:
+        yield Onlooker(database)
+    finally:
+        await database.engine.dispose()
 
 
 async def upgrade_ledger(url: str, password: Password | None = None) -> tuple[str | None, str]:
@@ -78,10 +93,16 @@ def _address(url: str) -> URL:
     return address
 
 
-def _database_of(address: URL, password: Password | None = None, patience_s: float = BUSY_TIMEOUT_S) -> Database:
+def _database_of(
+    address: URL,
+    password: Password | None = None,
+    patience_s: float = BUSY_TIMEOUT_S,
+    *,
+    sessions: tuple[int, int] = (SESSIONS, SESSIONS_MORE),
+) -> Database:
     if address.get_backend_name() == "postgresql":
         options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES}
-        pool = {"pool_size": SESSIONS, "max_overflow": SESSIONS_MORE, "pool_pre_ping": True}
+        pool = {"pool_size": sessions[0], "max_overflow": sessions[1], "pool_pre_ping": True}
         driven = address.set(drivername="postgresql+psycopg")
         how = (
             {"connect_args": options} if password is None else {"async_creator": lambda: logged_in(_libpq(address), password, **KEEPALIVES)}
@@ -140,6 +161,15 @@ def _libpq(address: URL) -> dict[str, Any]:
     return {**said, **dict(address.query), "connect_timeout": CONNECT_TIMEOUT_S}
 
 
+def _looks_in_postgresql(connection: Any, _record: Any) -> None:
+    """From now on this session writes nothing, and ends by itself what takes too long."""
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    cursor.execute(f"SET statement_timeout = '{LOOKS_WITHIN_S}s'")
+    cursor.close()
+    connection.commit()
+
+
 # --- SQLite -------------------------------------------------------------------------------------------------------------------
 
 
@@ -160,11 +190,18 @@ async def _sqlite(address: URL, patience_s: float) -> AsyncIterator[Ledger]:
 
 
 def _prepared(address: URL) -> Path:
-    """The file, its directory there and its mode for its owner alone, before SQLite would create it for everyone."""
+    """The file, its directory there and its mode for its owner alone, before SQLite would create it for everyone.
+
+    One that is there is never opened but by SQLite: closing it would let go of every lock that this process has on it (POSIX says so), and
+    the next process to leave would take the journal away under us, with what was written into it.
+    """
     path = Path(address.database or "").absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not path.is_file():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        elif not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise LedgerFault(f"{path}: {error.strerror}") from error
     return path
@@ -184,6 +221,13 @@ def _pragmas(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _looks_in_sqlite(connection: Any, _record: Any) -> None:
+    """From now on this connection writes nothing."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
     cursor.close()
 
 

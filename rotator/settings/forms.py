@@ -1,5 +1,6 @@
 """The forms of what stands in the settings: durations, references, URLs, ids; each with the words that say what would be right."""
 
+import ipaddress
 import re
 from datetime import date, timedelta
 from typing import Annotated
@@ -103,6 +104,16 @@ AccountId = Annotated[
 Name = Annotated[
     str, pattern(NAME, "not a name: letters, digits, '.', '_' and '-'", quotable=True), WithJsonSchema({"type": "string", "pattern": NAME})
 ]
+
+
+def _network(value: object) -> str:
+    try:
+        return str(ipaddress.ip_network(str(value)))
+    except ValueError as error:
+        raise PydanticCustomError("network", "not a network's address; write one like 10.0.0.0/8 or 10.1.2.3") from error
+
+
+NetworkAddress = Annotated[str, BeforeValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]})]
 
 
 class Strict(BaseModel):

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from rotator.core.credential import Credential, Dependent
 from rotator.core.template import MARK, Template
 from rotator.settings.alerts import AlertSettings, EntraSettings, NotifySettings
-from rotator.settings.forms import AccountId, Format, Name, Reference, Strict, Url, fits, printable
+from rotator.settings.forms import AccountId, Format, Name, NetworkAddress, Reference, Strict, Url, fits, printable
 from rotator.settings.kinds import AnyDependent, DependentSettings
 from rotator.settings.limits import LimitSettings
 from rotator.settings.policies import Policies, policy_of, secret_of
@@ -63,15 +63,18 @@ class CredentialSettings(Policies):
 
 class WebSettings(Strict):
     """Where the daemon listens. Orders (`rotator revoke --server`) are taken from who has the `operator_token`, or an Entra token as
-    `entra` says: of one of its `callers`, with its `role` (Rotator.Operator). With neither, nobody's are taken."""
+    `entra` says: of one of its `callers`, with its `role` (Rotator.Operator). With neither, nobody's are taken, and there is no page."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
     metrics_port: Annotated[int, Field(ge=0, le=65535, strict=True)] | None = Field(
-        default=None, description="/metrics at a port of its own, where `port` is open to senders of alerts; it names credentials."
+        default=None, description="/metrics and the page at a port of their own, where `port` is open to senders: they name credentials."
     )
     operator_token: Reference | None = None
     entra: EntraSettings | None = None
+    proxies: tuple[NetworkAddress, ...] = Field(
+        default=(), description="Who ends TLS before rotator: only their X-Forwarded-Proto is believed, where the page asks for a password."
+    )
 
     @field_validator("entra")
     @classmethod

@@ -1,1 +1,1 @@
-"""What the daemon serves over HTTP: health now; alerts, metrics and the page come into this room, each a file with its routes."""
+"""What the daemon serves over HTTP: alerts, orders, health, metrics, each a file with its routes; and the page, a room of its own."""

@@ -22,6 +22,7 @@ from rotator.core.policy import Mode
 from rotator.core.sealed import Fingerprint
 from rotator.engine.ports import Watch
 from rotator.ledger.database import LedgerFault
+from rotator.web.tries import AGAIN, TOO_OFTEN, Tries
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_WITHIN_S = 10
@@ -30,6 +31,7 @@ AT_ONCE = 4
 """How many orders are looked up at a time: each may ask the whole fleet."""
 ROLE = "Rotator.Operator"
 """What an Entra token has to carry where the settings name no other role."""
+OPERATOR_TOKEN = "operator token"  # noqa: S105  # how its bearer is named in the audit
 SLOTS = ("key1", "key2", "both")
 _ID = re.compile(r"ord-[0-9a-f]{16}")
 _FINGERPRINT = re.compile(r"[a-z2-7]{26}")
@@ -72,11 +74,19 @@ class Doorkeeper:
     def is_open(self) -> bool:
         return self._secret is not None or (self._tokens is not None and self._expected is not None)
 
+    @property
+    def has_token(self) -> bool:
+        return self._secret is not None
+
+    def is_token(self, given: str) -> bool:
+        """Whether it is the operator's token, however it was handed in."""
+        return self._secret is not None and self._secret.equals(given)
+
     async def who(self, headers: Mapping[str, str]) -> str:
         """Raises Refused or Unverifiable."""
         token = bearer(headers)
-        if self._secret is not None and self._secret.equals(token):
-            return "operator token"
+        if self.is_token(token):
+            return OPERATOR_TOKEN
         if self._tokens is None or self._expected is None:
             raise Refused("the bearer token is not the operator's token in the settings")
         claims = await self._tokens.check(token, self._expected)
@@ -87,8 +97,9 @@ class Doorkeeper:
 class Orders:
     """Fulfils the two routes."""
 
-    def __init__(self, doorkeeper: Doorkeeper, clerk: Clerk, watch: Watch) -> None:
+    def __init__(self, doorkeeper: Doorkeeper, clerk: Clerk, watch: Watch, tries: Tries | None = None) -> None:
         self._doorkeeper, self._clerk, self._watch = doorkeeper, clerk, watch
+        self._tries = tries or Tries()
         self._places = asyncio.Semaphore(AT_ONCE)
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -141,7 +152,11 @@ class Orders:
         try:
             return await self._doorkeeper.who({name.lower(): value for name, value in request.headers.items()})
         except NotTaken as refused:
-            self._watch("order_refused", status=refused.status, because=refused.sentence)
+            tried = self._tries.failed()
+            if tried.told:
+                self._watch("order_refused", status=refused.status, because=refused.sentence, times=tried.told)
+            if tried.too_often:
+                return _said(429, TOO_OFTEN, AGAIN)
             headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
             return _said(refused.status, refused.sentence, headers)
 

@@ -114,11 +114,12 @@ async def opened(
     living: bool = True,
     limits: Mapping[str, Any] | None = None,
     alerts: Callable[[dict[str, Any]], None] = lambda _: None,
+    web: Mapping[str, Any] | None = None,
     **defaults: str,
 ) -> AsyncIterator[Street]:
     """One life of a daemon. `living` or not: without the pump and the triage, what came is only stored."""
     said: list[tuple[str, dict[str, Any]]] = []
-    path = settings_for(azure, fleet, place, url, limits=limits, alerts=alerts, **defaults)
+    path = settings_for(azure, fleet, place, url, limits=limits, alerts=alerts, web=web, **defaults)
     async with (
         open_house(load(path), place, lambda event, **fields: said.append((event, fields))) as house,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
@@ -143,13 +144,14 @@ def settings_for(
     *,
     limits: Mapping[str, Any] | None = None,
     alerts: Callable[[dict[str, Any]], None] = lambda _: None,
+    web: Mapping[str, Any] | None = None,
     **defaults: str,
 ) -> Path:
     """As `rotator sandbox` writes them, with the ledger of the test and any free port."""
     policy: dict[str, Any] = {"overlap": "0s", "on_compromise": "cut", **defaults}
     path, _ = write_settings(place, azure, fleet, **policy)
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    document |= {"ledger": url, "web": {"port": 0}, "limits": {"stop_within": "2s", **(limits or {})}}
+    document |= {"ledger": url, "web": {"port": 0, **(web or {})}, "limits": {"stop_within": "2s", **(limits or {})}}
     alerts(document["alerts"])
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
