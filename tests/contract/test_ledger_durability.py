@@ -57,10 +57,15 @@ async def test_a_paused_worker_keeps_its_row_and_goes_on(ledger: Ledger, url: st
 
 
 async def died(process: Any, url: str) -> None:
-    """Killed, and its session with the server is gone: from then on its row is free, at the first who asks."""
+    """Killed, and its lock is gone: from then on its row is free, at the first who asks."""
     process.kill()
     process.join(KILLED_WITHIN_S)
     assert process.exitcode == -signal.SIGKILL
+    await alone(url)
+
+
+async def alone(url: str) -> None:
+    """No other worker has a lock. A server hears of a process that is gone in its own time; a file lock is gone with it."""
     async with asyncio.timeout(KILLED_WITHIN_S):
         while url.startswith("postgresql") and ask(url, LOCKED) != [{"workers": 1}]:  # noqa: ASYNC110  # the server's own time
             await asyncio.sleep(0.02)
@@ -143,6 +148,7 @@ async def _woken(url: str, credential: str) -> None:
 
 async def _none_is_left(url: str) -> None:
     async with open_ledger(url) as ledger:
+        await alone(url)
         await ledger.work.reap()
         assert [row.credential for row in await ledger.work.rows() if row.owner] == []
         deadline = time.monotonic() + 10

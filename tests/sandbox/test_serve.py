@@ -10,11 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 import yaml
 
 from rotator.sandbox import SandboxThread
@@ -201,9 +202,12 @@ def test_a_daemon_whose_vault_is_away_is_alive_and_not_ready(tmp_path: Path) -> 
 
 def test_once_works_off_what_is_due_and_ends(fleet: Estate) -> None:
     due, quiet = fleet.names
+    document = yaml.safe_load(fleet.settings.read_text(encoding="utf-8"))
+    document["credentials"][0]["cryptoperiod"] = "30m"
+    change(fleet, credentials=document["credentials"])
     assert fleet.run("serve", "--once").exit_code == 0
-    time.sleep(3)
-    result = fleet.run("serve", "--once")
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1), tick=True):
+        result = fleet.run("serve", "--once")
     assert result.exit_code == 0, result.output
     told = {line["credential"]: line for line in map(json.loads, result.stderr.splitlines()) if line.get("decision") == "quiet"}
     assert due in told
