@@ -892,6 +892,7 @@ def test_a_head_that_was_noted_last_week_is_an_event_of_the_chain(estate: Estate
 
 
 def test_a_head_that_was_noted_elsewhere_and_does_not_fit_is_1(estate: Estate) -> None:
+    estate.one("rotate", "batch", "--now")
     done = estate.run("audit", "verify", "--head", "f" * 64)
     assert done.exit_code == FAILED
     assert "broken" in done.stderr

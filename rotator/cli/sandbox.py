@@ -20,6 +20,7 @@ from rotator.cli.session import Common, Exit, common_options, fail
 from rotator.cli.show import print_json
 from rotator.sandbox import Sandbox
 
+OPERATOR = "operator-token"
 CONTROL = "control-url"
 SENDERS = ("github", "github-partner", "gitguardian", "vault-radar", "signed", "suspicion", "key-touched")
 """As the sandbox calls them: `suspicion` is Defender's about an account, `key-touched` Event Grid's of a key that somebody regenerated."""
@@ -139,7 +140,13 @@ async def _serve_alone(directory: Path, accounts: int, seed: int | None, hostile
         (directory / CONTROL).write_text(azure.control_url, encoding="utf-8")
         stopped = _told_to_stop()
         if common.json:
-            facts = {"settings": str(settings), "secret_file": str(secret), "control": azure.control_url, "accounts": len(fleet)}
+            facts = {
+                "settings": str(settings),
+                "secret_file": str(secret),
+                "operator_token_file": str(directory / OPERATOR),
+                "control": azure.control_url,
+                "accounts": len(fleet),
+            }
             print_json(facts)
         else:
             _say(settings, azure, len(fleet), apps)
@@ -159,8 +166,7 @@ def write_settings(
     daemon listens; 0 takes any that is free."""
     own = policies or {}
     secret = directory / "client-secret"
-    secret.write_text(azure.client_secret, encoding="utf-8")
-    secret.chmod(0o600)
+    operator = _kept(directory / OPERATOR, secrets.token_urlsafe(24))
     document: dict[str, Any] = {
         "cloud": {
             "authority": azure.authority,
@@ -169,11 +175,11 @@ def write_settings(
             "ca_file": str(azure.ca_file),
             "verify_challenge_resource": False,
         },
-        "identity": {"client_secret": {"tenant": azure.tenant, "client": azure.client, "secret": f"file:{secret}"}},
+        "identity": {"client_secret": {"tenant": azure.tenant, "client": azure.client, "secret": _kept(secret, azure.client_secret)}},
         "ledger": f"sqlite:///{directory / 'rotator.db'}",
         "defaults": {"cryptoperiod": "30d", "overlap": "5s", "drain_deadline": "30s", **defaults},
         "alerts": _alerts(directory, azure),
-        **({"web": {"port": port}} if port is not None else {}),
+        "web": {"operator_token": operator, **({"port": port} if port is not None else {})},
         "credentials": [{name: one[name] for name in ("name", "account", "secret")} | dict(own.get(one["name"], {})) for one in fleet],
     }
     path = directory / "rotator.yaml"
@@ -185,20 +191,21 @@ def _alerts(directory: Path, azure: Any) -> dict[str, Any]:
     """Every door, with the secret that the sandbox's senders know."""
     place = directory / "alerts"
     place.mkdir(mode=0o700, exist_ok=True)
-
-    def kept(name: str, text: str) -> str:
-        file = place / name
-        file.write_text(text, encoding="utf-8")
-        file.chmod(0o600)
-        return f"file:{file}"
-
-    token = kept("token", azure.scanner_token)
+    token = _kept(place / "token", azure.scanner_token)
     doors = ("github", "gitguardian", "vault-radar", "event-grid", "azure-monitor", "defender", "signed")
-    alerts: dict[str, Any] = {door: {"secret": kept(door, azure.webhook_secret(door))} for door in doors}
+    alerts: dict[str, Any] = {door: {"secret": _kept(place / door, azure.webhook_secret(door))} for door in doors}
     alerts["github"] |= {"token": token, "api": azure.github_url}
     alerts["gitguardian"] |= {"token": token, "api": azure.gitguardian_url}
     alerts["github-partner"] = {"api": azure.github_url}
     return alerts
+
+
+def _kept(file: Path, text: str) -> str:
+    """A secret (a fake one), for its owner alone; how the settings refer to it."""
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(text, encoding="utf-8")
+    return f"file:{file}"
 
 
 def _say(settings: Path, azure: Any, accounts: int, apps: bool) -> None:
@@ -214,6 +221,8 @@ def _say(settings: Path, azure: Any, accounts: int, apps: bool) -> None:
         "revoke chat-prod --mode cut",
     ):
         click.echo(f"  {_program()} {line}")
+    password = shlex.quote(str(settings.parent / OPERATOR))
+    click.echo(f"With `{_program()} serve`, the page: http://127.0.0.1:8080, any user name; the password is in {password}")
     click.echo("Ctrl-C stops it and forgets everything.")
 
 
