@@ -62,9 +62,10 @@ class House:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doorkeeping:
-    """The operator's token, and who can tell Entra's: what the settings name of them."""
+    """The operator's token and the viewer's, and who can tell Entra's: what the settings name of them."""
 
     secret: "SharedSecret | None"
+    viewer: "SharedSecret | None"
     tokens: "Entra | None"
 
 
@@ -209,9 +210,13 @@ async def open_doorkeeper(house: House, directory: Path) -> AsyncIterator["Doork
 
     said, authority = house.settings.web, house.azure.cloud.authority
     token = await house.tools.secret(said.operator_token) if said.operator_token else None
+    looks = await house.tools.secret(said.viewer_token) if said.viewer_token else None
+    if token is not None and looks == token:
+        raise Misconfigured("web.viewer_token is the operator's token: who looks could order", remedy="make one of its own")
     async with open_session(cloud_of(house.settings, directory).ca_file) as session:
         yield Doorkeeping(
             secret=SharedSecret(token.reveal(), "web.operator_token") if token else None,
+            viewer=SharedSecret(looks.reveal(), "web.viewer_token") if looks else None,
             tokens=Entra(authority, Api(session, authority)) if said.entra else None,
         )
 

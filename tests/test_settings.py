@@ -537,7 +537,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, path: s
 
 def test_an_unknown_key_that_is_near_to_none_is_told_what_there_is() -> None:
     found = error("web: {zzz: 1}")
-    assert found == "web.zzz (line 1): unknown key; known here: entra, host, metrics_port, operator_token, port, proxies"
+    assert found == "web.zzz (line 1): unknown key; known here: entra, host, metrics_port, operator_token, port, proxies, viewer_token"
 
 
 def test_an_unknown_sender_of_alerts_is_told_who_there_is() -> None:

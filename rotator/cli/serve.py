@@ -135,7 +135,7 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
         scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse)).routes() if metrics else ()
         host, apart = settings.web.host, settings.web.metrics_port
         async with contextlib.AsyncExitStack() as stack:
-            visitors = Visitors(doorkeeper, [ip_network(one) for one in settings.web.proxies])
+            visitors = Visitors(doorkeeper, kept.viewer, [ip_network(one) for one in settings.web.proxies])
             onlooker = await stack.enter_async_context(open_looks(house, directory))
             page = Page(visitors, onlooker, lambda: daemon.fleet.credentials, clock.now, watch, tries).routes()
             inner = (scrapes, page)

@@ -63,7 +63,8 @@ class CredentialSettings(Policies):
 
 class WebSettings(Strict):
     """Where the daemon listens. Orders (`rotator revoke --server`) are taken from who has the `operator_token`, or an Entra token as
-    `entra` says: of one of its `callers`, with its `role` (Rotator.Operator). With neither, nobody's are taken, and there is no page."""
+    `entra` says: of one of its `callers`, with its `role` (Rotator.Operator). With neither, nobody's are taken.
+    Who may order may look at the page; the `viewer_token` is for who may look and no more. With none of the three there is no page."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 8080
@@ -71,6 +72,7 @@ class WebSettings(Strict):
         default=None, description="/metrics and the page at a port of their own, where `port` is open to senders: they name credentials."
     )
     operator_token: Reference | None = None
+    viewer_token: Reference | None = None
     entra: EntraSettings | None = None
     proxies: tuple[NetworkAddress, ...] = Field(
         default=(), description="Who ends TLS before rotator: only their X-Forwarded-Proto is believed, where the page asks for a password."

@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from rotator.cli import main
+from rotator.core.faults import Misconfigured
 from rotator.settings import load
 from rotator.settings.reading import SettingsError
 from tests.web.conftest import Open
@@ -70,6 +71,29 @@ async def test_with_a_port_of_its_own_for_metrics_the_page_is_where_senders_cann
         for path in ("/", "/credentials/chat-prod", "/incidents/inc-1"):
             async with street.session.get(f"{street.base}{path}", headers=me) as answer:
                 assert answer.status == 404
+
+
+async def test_a_viewer_sees_the_page_and_gives_no_order(open_street: Open, sqlite: str, tmp_path: Path) -> None:
+    web, me = somebody(tmp_path)
+    viewer = {"viewer_token": web["operator_token"]}
+    async with open_street(sqlite, living=False, web=viewer) as street:
+        assert "credentials" in await looked(street, "/", me)
+        token = (tmp_path / "operator").read_text(encoding="utf-8")
+        order = {"id": f"ord-{'0' * 16}", "names": ["chat-prod"]}
+        async with street.session.post(f"{street.base}/orders/revoke", json=order, headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert answer.status == 404, "with a viewer alone, orders are taken from nobody"
+    (tmp_path / "other").write_text(secrets.token_urlsafe(24), encoding="utf-8")
+    both = {**viewer, "operator_token": f"file:{tmp_path / 'other'}"}
+    as_viewer = {"Authorization": f"Bearer {token}"}
+    async with (
+        open_street(sqlite, living=False, web=both) as street,
+        street.session.post(f"{street.base}/orders/revoke", json=order, headers=as_viewer) as answer,
+    ):
+        assert answer.status == 401
+    (tmp_path / "same").write_text(token, encoding="utf-8")
+    with pytest.raises(Misconfigured, match="who looks could order"):
+        async with open_street(sqlite, living=False, web={**viewer, "operator_token": f"file:{tmp_path / 'same'}"}):
+            pass
 
 
 async def test_without_anyone_in_the_settings_there_is_no_page(doors: Street) -> None:

@@ -11,7 +11,7 @@ from rotator.alerts.authentic import SharedSecret
 from rotator.alerts.delivery import Refused
 from rotator.alerts.gate import Expected
 from rotator.web.orders import Doorkeeper
-from rotator.web.page.visitor import InTheClear, Knock, Nobody, Visitors
+from rotator.web.page.visitor import BASIC, InTheClear, Knock, Nobody, Visitors
 
 TOKEN = secrets.token_urlsafe(24)
 HERE, THERE, PROXY = "127.0.0.1", "203.0.113.9", "10.1.2.3"
@@ -31,10 +31,10 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def visitors(*, token: bool = True, entra: bool = False) -> Visitors:
+def visitors(*, token: bool = True, entra: bool = False, viewer: str = "") -> Visitors:
     secret = SharedSecret(TOKEN, "a test") if token else None
     keeper = Doorkeeper(secret, OnlyOne(), EXPECTED) if entra else Doorkeeper(secret)
-    return Visitors(keeper, [ip_network("10.0.0.0/8")])
+    return Visitors(keeper, SharedSecret(viewer, "a test") if viewer else None, [ip_network("10.0.0.0/8")])
 
 
 @pytest.mark.parametrize("user", ["", "me", "änne", "a" * 100])
@@ -120,3 +120,16 @@ async def test_with_entra_alone_no_password_is_asked_for() -> None:
 
 def test_with_neither_it_is_not_open() -> None:
     assert not visitors(token=False).is_open
+
+
+async def test_who_has_the_viewers_token_looks_and_no_more() -> None:
+    looks = secrets.token_urlsafe(24)
+    for house in (visitors(viewer=looks), visitors(token=False, viewer=looks)):
+        assert house.is_open
+        assert house.challenge(Knock(peer=HERE, headers={})) == BASIC
+        assert await house.who(Knock(peer=HERE, headers=basic("me", looks))) == "viewer token"
+        assert await house.who(Knock(peer=THERE, headers={"authorization": f"Bearer {looks}"})) == "viewer token"
+        with pytest.raises(InTheClear):
+            await house.who(Knock(peer=THERE, headers=basic("me", looks)))
+    with pytest.raises(Refused):
+        await Doorkeeper(SharedSecret(TOKEN, "a test")).who({"authorization": f"Bearer {looks}"})

@@ -1,8 +1,8 @@
-"""Who may look: never a stranger, for the page names accounts. Whoever may order may look.
+"""Who may look: never a stranger, for the page names accounts. Whoever may order may look; who has the viewer's token may look and no more.
 
-A browser's own password (HTTP Basic: any user name, the operator's token) is taken only where nobody between could read it: from this
+A browser's own password (HTTP Basic: any user name, one of the two tokens) is taken only where nobody between could read it: from this
 machine itself, or through a proxy that the settings name and that says it came over TLS. What a header says is believed of nobody else, and
-against anyone: a proxy that says `http` is never safe. A bearer token is the operator's, or Entra's; Entra's may come in the header of the
+against anyone: a proxy that says `http` is never safe. A bearer token is one of the two, or Entra's; Entra's may come in the header of the
 proxy that signed the person in, for it proves itself wherever it stands.
 """
 
@@ -12,6 +12,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rotator.alerts.authentic import SharedSecret, bearer
 from rotator.alerts.delivery import NotTaken, Refused
 from rotator.web.orders import OPERATOR_TOKEN, Doorkeeper
 
@@ -21,6 +22,7 @@ TOKEN_HEADERS = ("x-ms-token-aad-access-token", "x-forwarded-access-token")
 """Where Easy Auth (with its token store) and oauth2-proxy (`--pass-access-token`) hand on the access token of who signed in."""
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via", "x-real-ip")
 PASSWORD_LENGTH_MAX = 4096
+VIEWER_TOKEN = "viewer token"  # noqa: S105  # its name, not the token
 BASIC = 'Basic realm="rotator", charset="UTF-8"'
 
 
@@ -45,14 +47,14 @@ class Knock:
 
 
 class Visitors:
-    """Lets in, or says why not. `proxies` are the networks of those who end TLS before us."""
+    """Lets in, or says why not. `viewer` is the token of who may look alone; `proxies` are the networks of those who end TLS before us."""
 
-    def __init__(self, doorkeeper: Doorkeeper, proxies: Sequence[Network] = ()) -> None:
-        self._doorkeeper, self._proxies = doorkeeper, tuple(proxies)
+    def __init__(self, doorkeeper: Doorkeeper, viewer: SharedSecret | None = None, proxies: Sequence[Network] = ()) -> None:
+        self._doorkeeper, self._viewer, self._proxies = doorkeeper, viewer, tuple(proxies)
 
     @property
     def is_open(self) -> bool:
-        return self._doorkeeper.is_open
+        return self._doorkeeper.is_open or self._viewer is not None
 
     async def who(self, knock: Knock) -> str:
         """Raises Refused, Unverifiable, InTheClear."""
@@ -60,7 +62,7 @@ class Visitors:
         if scheme.lower() == "basic":
             return self._by_password(knock, given.strip())
         if scheme.lower() == "bearer":
-            return await self._doorkeeper.who(knock.headers)
+            return VIEWER_TOKEN if self._is_viewers(bearer(knock.headers)) else await self._doorkeeper.who(knock.headers)
         handed_on = next((token for name in TOKEN_HEADERS if (token := knock.headers.get(name, "").strip())), "")
         if handed_on:
             return await self._doorkeeper.who({"authorization": f"Bearer {handed_on}"})
@@ -69,13 +71,20 @@ class Visitors:
     def _by_password(self, knock: Knock, given: str) -> str:
         if not self.is_private(knock):
             raise InTheClear
-        if not self._doorkeeper.is_token(_password(given)):
-            raise Refused("the password is not the operator's token in the settings")
-        return OPERATOR_TOKEN
+        password = _password(given)
+        if self._doorkeeper.is_token(password):
+            return OPERATOR_TOKEN
+        if self._is_viewers(password):
+            return VIEWER_TOKEN
+        raise Refused("the password is neither the operator's token nor the viewer's in the settings")
+
+    def _is_viewers(self, given: str) -> bool:
+        return self._viewer is not None and self._viewer.equals(given)
 
     def challenge(self, knock: Knock) -> str:
         """What to ask for: a password only where one may be sent."""
-        return BASIC if self._doorkeeper.has_token and self.is_private(knock) else "Bearer"
+        has_token = self._doorkeeper.has_token or self._viewer is not None
+        return BASIC if has_token and self.is_private(knock) else "Bearer"
 
     def is_private(self, knock: Knock) -> bool:
         """Whether nobody on the way could read what came."""
