@@ -33,6 +33,8 @@ credentials:
     account: {ACCOUNT}
     secret: https://kv.vault.azure.net/secrets/chat-key
 """
+SDKS = {"azure", "sqlalchemy", "alembic", "msal", "aiohttp"}
+"""What takes longer to import than a person waits for a sentence."""
 DONE, FAILED, USAGE, REFUSED, NOTHING_MATCHED, UNPROVEN = 0, 1, 2, 3, 4, 5
 
 Run = Callable[..., Result]
@@ -125,7 +127,50 @@ def test_a_command_that_needs_no_azure_imports_none(written: Path, arguments: li
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=written.parent, check=True)
     loaded = set(done.stderr.splitlines()[-1].split())
     assert "click" in loaded
-    assert not loaded & {"azure", "sqlalchemy", "alembic", "msal", "aiohttp"}
+    assert not loaded & SDKS
+
+
+def spoken(path: tuple[str, ...]) -> list[str]:
+    """A command line that is right as far as it goes: what must be said is said."""
+    found: click.Command = main
+    for name in path:
+        assert isinstance(found, click.Group)
+        command = found.get_command(click.Context(found), name)
+        assert command is not None
+        found = command
+    words = list(path)
+    for one in found.params:
+        if isinstance(one, click.Argument) and (one.required or one.nargs == -1):
+            words.append("x")
+        elif isinstance(one, click.Option) and one.required:
+            words += [one.opts[0], "x"]
+    return words if any(one.name == "config" for one in found.params) else []
+
+
+@pytest.mark.parametrize("content", [None, "credentials: 5\n"], ids=["missing", "wrong"])
+def test_settings_that_are_missing_or_wrong_are_said_before_an_sdk_is_imported(tmp_path: Path, content: str | None) -> None:
+    """All commands in one process: what any of them imports stays."""
+    settings = tmp_path / "rotator.yaml"
+    if content is not None:
+        settings.write_text(content, encoding="utf-8")
+    reading = [path for path in every_command() if path[0] not in ("demo", "sandbox") and path != ("config", "schema")]
+    lines = [[*words, "--config", str(settings)] for words in map(spoken, reading) if words]
+    program = (
+        "import json, sys\nfrom rotator.cli import main\n"
+        "for words in json.load(sys.stdin):\n"
+        "    try:\n        main(words, prog_name='rotator')\n"
+        "    except SystemExit as end:\n"
+        "        print(' '.join(words[:2]), end.code, *{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps(lines), capture_output=True, text=True, timeout=60, cwd=tmp_path, check=True
+    )
+    told = [line.split() for line in done.stdout.splitlines()]
+    assert len(told) == len(lines) > 15
+    for name, second, code, *loaded in told:
+        assert code == str(USAGE), (name, second, done.stderr)
+        assert not set(loaded) & SDKS, (name, second)
+    assert done.stderr.count(str(settings)) >= len(lines)
 
 
 def test_the_shell_completes(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rotator.cli.session import Common, Exit, common_options, credential_names, fail, in_ledger
 from rotator.cli.show import print_json, print_table, rfc3339
 from rotator.core.audit import AuditEvent
-from rotator.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from rotator.ledger.store import Ledger
 
 
 @click.group("audit", short_help="The evidence.")
@@ -24,7 +26,7 @@ def command() -> None:
 def verify(head: str | None, common: Common) -> None:
     """Walk the whole chain and say how many events were checked. Keep the head it prints somewhere else."""
 
-    async def errand(ledger: Ledger) -> Exit:
+    async def errand(ledger: "Ledger") -> Exit:
         verdict = await ledger.audit.verify(head=head)
         if common.json:
             told = {"events": verdict.events, "head": verdict.head, "valid": not verdict.broken, "broken": verdict.broken or None}
@@ -46,7 +48,7 @@ def verify(head: str | None, common: Common) -> None:
 def show(credential: str | None, last: int, common: Common) -> None:
     """The last events, of one CREDENTIAL or of all."""
 
-    async def errand(ledger: Ledger) -> Exit:
+    async def errand(ledger: "Ledger") -> Exit:
         events = [event async for event in ledger.audit.events(credential)][-last:]
         if credential and not events:
             fail(Exit.NOTHING_MATCHED, f"No event speaks of {credential!r}. `rotator status` lists the credentials.")
@@ -66,7 +68,7 @@ def show(credential: str | None, last: int, common: Common) -> None:
 def export(to: Path | None, common: Common) -> None:
     """The whole chain as JSON lines, to keep outside this machine."""
 
-    async def errand(ledger: Ledger) -> Exit:
+    async def errand(ledger: "Ledger") -> Exit:
         lines = [json.dumps(_plain(event), ensure_ascii=False) async for event in ledger.audit.events()]
         if to is None:
             click.echo("\n".join(lines))
