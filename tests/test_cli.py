@@ -330,7 +330,7 @@ def test_good_settings_are_called_good_and_the_next_command_is_named(rotator: Ru
     done = rotator("config", "check", "--config", str(written))
     assert (done.exit_code, done.stderr) == (DONE, "")
     assert "good, 1 credential." in done.stdout
-    assert f"rotator plan --config {written}" in done.stdout
+    assert f"rotator doctor --config {written}" in done.stdout
     told = json.loads(rotator("config", "check", "--output", "json").stdout)
     assert told == {"valid": True, "credentials": 1, "file": "rotator.yaml", "warnings": [], "discover": 0}
 
@@ -370,7 +370,10 @@ def test_settings_are_made_by_a_command_that_leaves_alone_what_is_there(rotator:
     assert "rotator config init" in rotator("status").stderr
     done = rotator("config", "init")
     assert (done.exit_code, "rotator config check --config rotator.yaml" in done.stdout) == (DONE, True)
-    assert rotator("config", "check").exit_code == DONE
+    done = rotator("config", "check")
+    assert (done.exit_code, "good" in done.stdout) == (DONE, False), "nobody has put his names in yet"
+    assert done.stderr == "Warning: credentials[0].account: still as in the example; put your own there\n"
+    assert "well-formed, 1 to mend, 1 credential." in done.stdout
     (tmp_path / "rotator.yaml").write_text("mine", encoding="utf-8")
     assert rotator("config", "init").exit_code == REFUSED
     assert (tmp_path / "rotator.yaml").read_text(encoding="utf-8") == "mine"
@@ -610,7 +613,7 @@ def test_a_rotation_that_is_not_due_does_nothing_and_says_when_it_will_be(estate
 def test_nothing_is_due_and_that_is_no_error(hamlet: Estate) -> None:
     hamlet.json("rotate", "--due", "--no-wait")
     assert hamlet.json("rotate", "--due", "--no-wait") == []
-    assert "nothing was due" in hamlet.run("rotate", "--due", "--no-wait").stdout
+    assert hamlet.run("rotate", "--due", "--no-wait").stdout == "Nothing was due.\n"
 
 
 def test_of_two_that_are_due_both_are_rotated_and_the_third_is_left_alone(hamlet: Estate) -> None:
@@ -942,6 +945,19 @@ def test_a_head_that_was_noted_elsewhere_and_does_not_fit_is_1(estate: Estate) -
     assert "broken" in done.stderr
     told = estate.json("audit", "verify", "--head", "f" * 64, code=FAILED)
     assert told["valid"] is False
+
+
+@pytest.mark.parametrize("head", ["123", "", "g" * 64, "f" * 65])
+def test_what_is_no_head_is_a_usage_error_and_no_sign_of_tampering(estate: Estate, head: str) -> None:
+    done = estate.run("audit", "verify", "--head", head)
+    assert (done.exit_code, done.stdout) == (USAGE, "")
+    assert "broken" not in done.stderr
+    assert "as `rotator audit verify` prints it" in done.stderr
+
+
+def test_a_head_may_have_been_noted_in_capitals(estate: Estate) -> None:
+    head = estate.json("audit", "verify")["head"]
+    assert estate.run("audit", "verify", "--head", f" {head.upper()}\n").exit_code == DONE
 
 
 def test_every_step_has_an_intent_before_and_an_outcome_after_it(estate: Estate) -> None:

@@ -1,6 +1,7 @@
 """`rotator audit`: the evidence."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from rotator.core.audit import AuditEvent
 if TYPE_CHECKING:
     from rotator.ledger.store import Ledger
 
+HEAD = re.compile(r"[0-9a-f]{64}")
+
 
 @click.group("audit", short_help="The evidence.")
 def command() -> None:
@@ -25,6 +28,10 @@ def command() -> None:
 @common_options
 def verify(head: str | None, common: Common) -> None:
     """Walk the whole chain and say how many events were checked. Keep the head it prints somewhere else."""
+
+    head = None if head is None else head.strip().lower()
+    if head is not None and not HEAD.fullmatch(head):
+        fail(Exit.USAGE, "--head is not of the form of a head: 64 characters of 0-9 and a-f, as `rotator audit verify` prints it.")
 
     async def errand(ledger: "Ledger") -> Exit:
         verdict = await ledger.audit.verify(head=head)

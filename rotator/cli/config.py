@@ -33,7 +33,8 @@ def check(common: Common) -> None:
             click.echo(f"Warning: {line}", err=True)
         scopes = f" and {len(settings.discover)} scope(s)" if settings.discover else ""
         named = f"{count} {'credential' if count == 1 else 'credentials'}{scopes}"
-        click.echo(f"{common.config}: good, {named}. Next: rotator plan --config {common.config}")
+        judged = f"well-formed, {len(warned)} to mend" if warned else "good"
+        click.echo(f"{common.config}: {judged}, {named}. Next: rotator doctor --config {common.config}")
 
 
 @command.command("schema")
