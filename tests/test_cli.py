@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -107,6 +108,46 @@ def test_a_command_that_acts_has_examples_and_the_common_options(rotator: Run) -
         text = rotator(command, "--help").stdout
         assert "Examples:" in text
         assert all(option in text for option in ("--config", "--output", "--log-level"))
+
+
+def examples_in(text: str) -> list[str]:
+    """The command lines of a help, without the words behind them."""
+    told = text.partition("Example")[2].partition("Options:")[0]
+    return [re.split(r" {2,}", line.strip())[0] for line in told.splitlines() if " rotator " in f" {line.strip()} "]
+
+
+def is_taken(line: str) -> str:
+    """Whether the command line takes a line as it is written: its words, and no deed. Says which command it is."""
+    _, _, line = line.partition("rotator ")
+    words = shlex.split(re.split(r" (?:>|&&|;|#) ?", line)[0], comments=True)
+    found: click.Command = main
+    path: list[str] = []
+    while words and isinstance(found, click.Group) and (inner := found.get_command(click.Context(found), words[0])) is not None:
+        found = inner
+        path.append(words.pop(0))
+    found.make_context(path[-1], words)
+    return " ".join(path)
+
+
+@pytest.mark.parametrize("command", list(every_command()), ids=" ".join)
+def test_every_command_has_examples_and_takes_them_as_they_are_written(rotator: Run, command: tuple[str, ...]) -> None:
+    text = rotator(*command, "--help").stdout
+    Path("inc-4f2a.md").touch()  # in a directory of its own
+    if "Commands:" not in text:
+        assert examples_in(text), "an example says more than a description"
+    for line in examples_in(text):
+        assert is_taken(line).startswith(" ".join(command)), line
+
+
+def test_the_readme_and_the_first_help_write_nothing_that_the_command_line_does_not_take(rotator: Run) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    fenced = "".join(re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
+    written = [part for line in fenced.splitlines() for part in line.partition("#")[0].split(" && ") if re.search(r"(^|/| )rotator ", part)]
+    helped = [re.split(r" {2,}", line.strip())[0] for line in rotator("--help").stdout.splitlines() if line.startswith("    rotator ")]
+    inline = [one for one in re.findall(r"`(rotator [a-z][^`\n]*)`", readme) if not re.search(r"[…|\[]|[A-Z]{4}", one)]
+    assert min(len(written), len(inline), len(helped)) > 8
+    for line in (*written, *helped, *inline):
+        assert is_taken(line), line
 
 
 def test_the_version_is_said(rotator: Run) -> None:

@@ -27,7 +27,13 @@ def command() -> None:
 @click.option("--head", help="The head that was noted elsewhere: finds a chain whose end was cut off or that was written anew.")
 @common_options
 def verify(head: str | None, common: Common) -> None:
-    """Walk the whole chain and say how many events were checked. Keep the head it prints somewhere else."""
+    """Walk the whole chain and say how many events were checked. Keep the head it prints somewhere else.
+
+    \b
+    Examples:
+      rotator audit verify
+      rotator audit verify --output json
+    """
 
     head = None if head is None else head.strip().lower()
     if head is not None and not HEAD.fullmatch(head):
@@ -53,7 +59,13 @@ def verify(head: str | None, common: Common) -> None:
 @click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many events.")
 @common_options
 def show(credential: str | None, last: int, common: Common) -> None:
-    """The last events, of one CREDENTIAL or of all."""
+    """The last events, of one CREDENTIAL or of all.
+
+    \b
+    Examples:
+      rotator audit show
+      rotator audit show chat-prod --last 10
+    """
 
     async def errand(ledger: "Ledger") -> Exit:
         events = [event async for event in ledger.audit.events(credential)][-last:]
@@ -73,7 +85,12 @@ def show(credential: str | None, last: int, common: Common) -> None:
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="A file; standard output by default.")
 @common_options
 def export(to: Path | None, common: Common) -> None:
-    """The whole chain as JSON lines, to keep outside this machine."""
+    """The whole chain as JSON lines, whatever --output says, to keep outside this machine.
+
+    \b
+    Example:
+      rotator audit export --to audit.jsonl
+    """
 
     async def errand(ledger: "Ledger") -> Exit:
         lines = [json.dumps(_plain(event), ensure_ascii=False) async for event in ledger.audit.events()]

@@ -22,7 +22,12 @@ def command() -> None:
 @command.command("show")
 @common_options
 def show(common: Common) -> None:
-    """The wave that is out now: how far it is, what failed, who stopped it and why."""
+    """The wave that is out now: how far it is, what failed, who stopped it and why.
+
+    \b
+    Example:
+      rotator waves show
+    """
 
     async def errand(ledger: "Ledger") -> Exit:
         _print(await wave_now(ledger.waves), common)
@@ -49,7 +54,12 @@ def stop_(reason: str, by: str | None, common: Common) -> None:
 @click.option("--by", default=None, help="Who; by default you.")
 @common_options
 def resume_(by: str | None, common: Common) -> None:
-    """Go on, with a canary first. What failed before is tried again and not counted again."""
+    """Go on, with a canary first. What failed before is tried again and not counted again.
+
+    \b
+    Example:
+      rotator waves resume
+    """
     _change(common, lambda wave, now: resume(wave, by=by or me(), now=now))
 
 
