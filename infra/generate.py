@@ -63,7 +63,12 @@ def _roles() -> str:
     rows = [("role", "assigned at", "actions", "for"), ("---",) * 4]
     rows += [(f"`{one.name}`", one.scope, "<br>".join(_actions(one)), one.why) for one in azure_roles() if not _is_of_a_kind(one)]
     rows.append(
-        ("`KIND`", "what that dependent's settings name", "the table of kinds in the README of the project", "to move dependents of KIND")
+        (
+            "`KIND`",
+            "what that dependent's settings name",
+            "the permissions of each kind in the README of the project",
+            "to move dependents of KIND",
+        )
     )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

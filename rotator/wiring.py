@@ -1,4 +1,7 @@
-"""Settings to live objects: the one room that names every adapter."""
+"""Settings to live objects: the one room that names every adapter.
+
+Each is imported when a house is opened, and not before: a command whose settings are missing or wrong says so without waiting for an SDK.
+"""
 
 import asyncio
 import contextlib
@@ -9,35 +12,30 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rotator.azure import CLOUDS, SIZES, Azure, ClientSecret, Cloud, Heard, Identity, Shares, Size, Sort, open_azure, unheard
 from rotator.core.credential import Credential, Secret
 from rotator.core.faults import Fault, Misconfigured, Missing
 from rotator.core.sealed import Sealed
-from rotator.dependents import Tools, kinds_for
 from rotator.engine.gate import OnlyStopped
 from rotator.engine.ports import Watch, World
 from rotator.engine.urgency import gives_way, is_urgent
-from rotator.issuers.cognitive import CognitiveServices
-from rotator.issuers.probes import Probes
-from rotator.key_vault import KeyVault
-from rotator.ledger.database import LedgerFault
-from rotator.ledger.login import Password
-from rotator.ledger.onlooker import Onlooker
-from rotator.ledger.opening import open_ledger, open_onlooker
-from rotator.ledger.store import Ledger
+from rotator.ledger.fault import LedgerFault
 from rotator.settings import CustomCloud, CustomIdentity, Settings
-from rotator.survey.roster import roster
 
 if TYPE_CHECKING:
     from rotator.alerts.authentic import SharedSecret
     from rotator.alerts.entra import Entra
     from rotator.alerts.table import Alerting
+    from rotator.azure import Azure, Cloud, Heard, Identity, Size, Sort
+    from rotator.dependents import Tools
+    from rotator.ledger.login import Password
+    from rotator.ledger.onlooker import Onlooker
+    from rotator.ledger.store import Ledger
 
 
 class LedgerClock:
     """Fulfils `Clock` with the ledger's time, so that workers on machines whose clocks differ decide alike."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: "Ledger") -> None:
         self._database = ledger.database
 
     def now(self) -> datetime:
@@ -52,11 +50,11 @@ class House:
     """Everything a door needs: the world, the ledger, and the credentials by name. `stopgap`: why its ledger is not the settings' own."""
 
     world: World
-    ledger: Ledger
+    ledger: "Ledger"
     credentials: dict[str, Credential]
     settings: Settings
-    azure: Azure
-    tools: Tools
+    azure: "Azure"
+    tools: "Tools"
     stopgap: str = ""
 
 
@@ -75,16 +73,23 @@ async def open_house(
     directory: Path,
     watch: Watch,
     *,
-    sizes: Mapping[Sort, Size] = SIZES,
-    ledger: Ledger | None = None,
-    heard: Heard = unheard,
+    sizes: "Mapping[Sort, Size] | None" = None,
+    ledger: "Ledger | None" = None,
+    heard: "Heard | None" = None,
 ) -> AsyncIterator[House]:
-    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets;
-    `ledger` is one that is open already; `heard` is told of each call to Azure.
+    """The live objects, closed at the end. `directory` is what a relative ledger path starts from; `sizes` are Resource Manager's buckets,
+    if they are not Azure's; `ledger` is one that is open already; `heard` is told of each call to Azure.
 
     Raises:
         LedgerFault, Misconfigured: with what stands in the way.
     """
+    from rotator.dependents import kinds_for
+    from rotator.issuers.cognitive import CognitiveServices
+    from rotator.issuers.probes import Probes
+    from rotator.key_vault import KeyVault
+    from rotator.ledger.opening import open_ledger
+    from rotator.survey.roster import roster
+
     async with (
         azure_of(settings, directory, sizes=sizes, heard=heard) as azure,
         contextlib.nullcontext(ledger) if ledger else open_ledger(settings.ledger_address(directory), login_of(settings, azure)) as ledger,
@@ -109,30 +114,32 @@ async def open_house(
 
 
 def azure_of(
-    settings: Settings, directory: Path, *, sizes: Mapping[Sort, Size] = SIZES, heard: Heard = unheard
-) -> contextlib.AbstractAsyncContextManager[Azure]:
+    settings: Settings, directory: Path, *, sizes: "Mapping[Sort, Size] | None" = None, heard: "Heard | None" = None
+) -> "contextlib.AbstractAsyncContextManager[Azure]":
     """The connection to Azure alone. Raises Rejected when it is opened."""
+    from rotator.azure import SIZES, Shares, open_azure, unheard
+
     limits = settings.limits
     return open_azure(
         cloud_of(settings, directory),
         identity_of(settings),
         request_timeout_s=limits.request_timeout.total_seconds(),
         shares=Shares(cadence=limits.azure_share, reserve=limits.emergency_reserve),
-        sizes=sizes,
+        sizes=sizes or SIZES,
         is_urgent=is_urgent,
         gives_way=gives_way,
-        heard=heard,
+        heard=heard or unheard,
     )
 
 
 @contextlib.asynccontextmanager
-async def ledger_login(settings: Settings, directory: Path) -> AsyncIterator[Password | None]:
+async def ledger_login(settings: Settings, directory: Path) -> AsyncIterator["Password | None"]:
     """For who needs the ledger alone: its password with `ledger_login: entra`, and the connection to Entra for as long as this lasts."""
     async with azure_of(settings, directory) as azure:
         yield login_of(settings, azure)
 
 
-def login_of(settings: Settings, azure: Azure) -> Password | None:
+def login_of(settings: Settings, azure: "Azure") -> "Password | None":
     """What the ledger is logged in to with: a token of `azure` with `ledger_login: entra`, else nothing of ours."""
     if settings.ledger_login == "libpq":
         return None
@@ -148,12 +155,15 @@ def login_of(settings: Settings, azure: Azure) -> Password | None:
 
 async def refurnished(house: House, settings: Settings) -> House:
     """The same house with other credentials and limits, its scopes looked at anew: what is open stays open. Raises LedgerFault."""
+    from rotator.dependents import kinds_for
+    from rotator.survey.roster import roster
+
     credentials = await roster(settings, house.azure, house.ledger, house.world.watch)
     world = replace(house.world, kinds=kinds_for(credentials.values(), house.tools))
     return replace(house, credentials=credentials, settings=settings, world=world)
 
 
-def on_ledger(house: House, ledger: Ledger, *, stopgap: str) -> House:
+def on_ledger(house: House, ledger: "Ledger", *, stopgap: str) -> House:
     """The same house over another ledger."""
     world = replace(
         house.world,
@@ -166,8 +176,11 @@ def on_ledger(house: House, ledger: Ledger, *, stopgap: str) -> House:
     return replace(house, ledger=ledger, world=world, stopgap=stopgap)
 
 
-def tools_of(azure: Azure, directory: Path) -> Tools:
+def tools_of(azure: "Azure", directory: Path) -> "Tools":
     """What kinds of dependents, and a hunt for them, are made with."""
+    from rotator.dependents import Tools
+    from rotator.key_vault import KeyVault
+
     vault = KeyVault(azure)
 
     async def secret(reference: str) -> Sealed:
@@ -221,12 +234,16 @@ async def open_doorkeeper(house: House, directory: Path) -> AsyncIterator["Doork
         )
 
 
-def open_looks(house: House, directory: Path) -> contextlib.AbstractAsyncContextManager[Onlooker]:
+def open_looks(house: House, directory: Path) -> contextlib.AbstractAsyncContextManager["Onlooker"]:
     """Who looks at the ledger of this house, apart from those who work on it."""
+    from rotator.ledger.opening import open_onlooker
+
     return open_onlooker(house.settings.ledger_address(directory), login_of(house.settings, house.azure))
 
 
-def cloud_of(settings: Settings, directory: Path) -> Cloud:
+def cloud_of(settings: Settings, directory: Path) -> "Cloud":
+    from rotator.azure import CLOUDS, Cloud
+
     cloud = settings.cloud
     if not isinstance(cloud, CustomCloud):
         return CLOUDS[cloud]
@@ -241,7 +258,9 @@ def cloud_of(settings: Settings, directory: Path) -> Cloud:
     )
 
 
-def identity_of(settings: Settings) -> Identity:
+def identity_of(settings: Settings) -> "Identity":
+    from rotator.azure import ClientSecret
+
     identity = settings.identity
     if not isinstance(identity, CustomIdentity):
         return identity

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -33,6 +34,8 @@ credentials:
     account: {ACCOUNT}
     secret: https://kv.vault.azure.net/secrets/chat-key
 """
+SDKS = {"azure", "sqlalchemy", "alembic", "msal", "aiohttp"}
+"""What takes longer to import than a person waits for a sentence."""
 DONE, FAILED, USAGE, REFUSED, NOTHING_MATCHED, UNPROVEN = 0, 1, 2, 3, 4, 5
 
 Run = Callable[..., Result]
@@ -107,6 +110,46 @@ def test_a_command_that_acts_has_examples_and_the_common_options(rotator: Run) -
         assert all(option in text for option in ("--config", "--output", "--log-level"))
 
 
+def examples_in(text: str) -> list[str]:
+    """The command lines of a help, without the words behind them."""
+    told = text.partition("Example")[2].partition("Options:")[0]
+    return [re.split(r" {2,}", line.strip())[0] for line in told.splitlines() if " rotator " in f" {line.strip()} "]
+
+
+def is_taken(line: str) -> str:
+    """Whether the command line takes a line as it is written: its words, and no deed. Says which command it is."""
+    _, _, line = line.partition("rotator ")
+    words = shlex.split(re.split(r" (?:>|&&|;|#) ?", line)[0], comments=True)
+    found: click.Command = main
+    path: list[str] = []
+    while words and isinstance(found, click.Group) and (inner := found.get_command(click.Context(found), words[0])) is not None:
+        found = inner
+        path.append(words.pop(0))
+    found.make_context(path[-1], words)
+    return " ".join(path)
+
+
+@pytest.mark.parametrize("command", list(every_command()), ids=" ".join)
+def test_every_command_has_examples_and_takes_them_as_they_are_written(rotator: Run, command: tuple[str, ...]) -> None:
+    text = rotator(*command, "--help").stdout
+    Path("inc-4f2a.md").touch()  # in a directory of its own
+    if "Commands:" not in text:
+        assert examples_in(text), "an example says more than a description"
+    for line in examples_in(text):
+        assert is_taken(line).startswith(" ".join(command)), line
+
+
+def test_the_readme_and_the_first_help_write_nothing_that_the_command_line_does_not_take(rotator: Run) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    fenced = "".join(re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
+    written = [part for line in fenced.splitlines() for part in line.partition("#")[0].split(" && ") if re.search(r"(^|/| )rotator ", part)]
+    helped = [re.split(r" {2,}", line.strip())[0] for line in rotator("--help").stdout.splitlines() if line.startswith("    rotator ")]
+    inline = [one for one in re.findall(r"`(rotator [a-z][^`\n]*)`", readme) if not re.search(r"[…|\[]|[A-Z]{4}", one)]
+    assert min(len(written), len(inline), len(helped)) > 8
+    for line in (*written, *helped, *inline):
+        assert is_taken(line), line
+
+
 def test_the_version_is_said(rotator: Run) -> None:
     assert re.search(r"\d+\.\d+", rotator("--version").stdout)
 
@@ -125,7 +168,50 @@ def test_a_command_that_needs_no_azure_imports_none(written: Path, arguments: li
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=written.parent, check=True)
     loaded = set(done.stderr.splitlines()[-1].split())
     assert "click" in loaded
-    assert not loaded & {"azure", "sqlalchemy", "alembic", "msal", "aiohttp"}
+    assert not loaded & SDKS
+
+
+def spoken(path: tuple[str, ...]) -> list[str]:
+    """A command line that is right as far as it goes: what must be said is said."""
+    found: click.Command = main
+    for name in path:
+        assert isinstance(found, click.Group)
+        command = found.get_command(click.Context(found), name)
+        assert command is not None
+        found = command
+    words = list(path)
+    for one in found.params:
+        if isinstance(one, click.Argument) and (one.required or one.nargs == -1):
+            words.append("x")
+        elif isinstance(one, click.Option) and one.required:
+            words += [one.opts[0], "x"]
+    return words if any(one.name == "config" for one in found.params) else []
+
+
+@pytest.mark.parametrize("content", [None, "credentials: 5\n"], ids=["missing", "wrong"])
+def test_settings_that_are_missing_or_wrong_are_said_before_an_sdk_is_imported(tmp_path: Path, content: str | None) -> None:
+    """All commands in one process: what any of them imports stays."""
+    settings = tmp_path / "rotator.yaml"
+    if content is not None:
+        settings.write_text(content, encoding="utf-8")
+    reading = [path for path in every_command() if path[0] not in ("demo", "sandbox") and path != ("config", "schema")]
+    lines = [[*words, "--config", str(settings)] for words in map(spoken, reading) if words]
+    program = (
+        "import json, sys\nfrom rotator.cli import main\n"
+        "for words in json.load(sys.stdin):\n"
+        "    try:\n        main(words, prog_name='rotator')\n"
+        "    except SystemExit as end:\n"
+        "        print(' '.join(words[:2]), end.code, *{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps(lines), capture_output=True, text=True, timeout=60, cwd=tmp_path, check=True
+    )
+    told = [line.split() for line in done.stdout.splitlines()]
+    assert len(told) == len(lines) > 15
+    for name, second, code, *loaded in told:
+        assert code == str(USAGE), (name, second, done.stderr)
+        assert not set(loaded) & SDKS, (name, second)
+    assert done.stderr.count(str(settings)) >= len(lines)
 
 
 def test_the_shell_completes(tmp_path: Path) -> None:
@@ -285,7 +371,7 @@ def test_good_settings_are_called_good_and_the_next_command_is_named(rotator: Ru
     done = rotator("config", "check", "--config", str(written))
     assert (done.exit_code, done.stderr) == (DONE, "")
     assert "good, 1 credential." in done.stdout
-    assert f"rotator plan --config {written}" in done.stdout
+    assert f"rotator doctor --config {written}" in done.stdout
     told = json.loads(rotator("config", "check", "--output", "json").stdout)
     assert told == {"valid": True, "credentials": 1, "file": "rotator.yaml", "warnings": [], "discover": 0}
 
@@ -325,7 +411,10 @@ def test_settings_are_made_by_a_command_that_leaves_alone_what_is_there(rotator:
     assert "rotator config init" in rotator("status").stderr
     done = rotator("config", "init")
     assert (done.exit_code, "rotator config check --config rotator.yaml" in done.stdout) == (DONE, True)
-    assert rotator("config", "check").exit_code == DONE
+    done = rotator("config", "check")
+    assert (done.exit_code, "good" in done.stdout) == (DONE, False), "nobody has put his names in yet"
+    assert done.stderr == "Warning: credentials[0].account: still as in the example; put your own there\n"
+    assert "well-formed, 1 to mend, 1 credential." in done.stdout
     (tmp_path / "rotator.yaml").write_text("mine", encoding="utf-8")
     assert rotator("config", "init").exit_code == REFUSED
     assert (tmp_path / "rotator.yaml").read_text(encoding="utf-8") == "mine"
@@ -565,7 +654,7 @@ def test_a_rotation_that_is_not_due_does_nothing_and_says_when_it_will_be(estate
 def test_nothing_is_due_and_that_is_no_error(hamlet: Estate) -> None:
     hamlet.json("rotate", "--due", "--no-wait")
     assert hamlet.json("rotate", "--due", "--no-wait") == []
-    assert "nothing was due" in hamlet.run("rotate", "--due", "--no-wait").stdout
+    assert hamlet.run("rotate", "--due", "--no-wait").stdout == "Nothing was due.\n"
 
 
 def test_of_two_that_are_due_both_are_rotated_and_the_third_is_left_alone(hamlet: Estate) -> None:
@@ -898,6 +987,19 @@ def test_a_head_that_was_noted_elsewhere_and_does_not_fit_is_1(estate: Estate) -
     assert "broken" in done.stderr
     told = estate.json("audit", "verify", "--head", "f" * 64, code=FAILED)
     assert told["valid"] is False
+
+
+@pytest.mark.parametrize("head", ["123", "", "g" * 64, "f" * 65])
+def test_what_is_no_head_is_a_usage_error_and_no_sign_of_tampering(estate: Estate, head: str) -> None:
+    done = estate.run("audit", "verify", "--head", head)
+    assert (done.exit_code, done.stdout) == (USAGE, "")
+    assert "broken" not in done.stderr
+    assert "as `rotator audit verify` prints it" in done.stderr
+
+
+def test_a_head_may_have_been_noted_in_capitals(estate: Estate) -> None:
+    head = estate.json("audit", "verify")["head"]
+    assert estate.run("audit", "verify", "--head", f" {head.upper()}\n").exit_code == DONE
 
 
 def test_every_step_has_an_intent_before_and_an_outcome_after_it(estate: Estate) -> None:

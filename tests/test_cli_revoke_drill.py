@@ -76,7 +76,7 @@ def test_without_a_daemon_it_is_taken_and_acted_upon_here(estate: Estate) -> Non
     done = drill(estate, DECOY, "--local")
     assert done.exit_code == DONE, done.output
     assert "proven dead" in done.stdout
-    assert "goal of 60 s is met" in done.stdout
+    assert "goal of 1 min is met" in done.stdout
     assert old not in estate.azure.account(DECOY).keys.values()
     assert estate.run("audit", "verify").exit_code == DONE
 

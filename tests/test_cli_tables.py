@@ -54,6 +54,49 @@ def test_at_eighty_columns_the_sentence_stands_whole_below_its_row(
     assert lines[row + 1].startswith("    steps: adopt key1")
 
 
+WIDE = "https://kv-prod.vault.azure.net/secrets/chat-prod-key, https://kv-other.vault.azure.net/secrets/a-copy-of-chat-prod-key"
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 120])
+@pytest.mark.parametrize(
+    ("columns", "row", "labelled"),
+    [
+        (("incident", "credential", "sources", "time to dead"), ("inc-4f2a", "chat-prod", WIDE, "0.1 s"), "time to dead: 0.1 s"),
+        (("account", "kind", "managed as", "secrets", "copies"), ("chat-prod", "OpenAI", "agents", WIDE, "yes"), "copies: yes"),
+        (("account", "managed as"), ("a-name-that-is-as-long-as-a-narrow-terminal", "agents"), "managed as: agents"),
+    ],
+)
+def test_a_last_column_that_is_no_sentence_is_never_a_bare_word_below_its_row(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    columns: tuple[str, ...],
+    row: tuple[str, ...],
+    labelled: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    print_table("a title", columns, [row])
+    lines = click.unstyle(capsys.readouterr().out).splitlines()
+    mine = next(line for line in lines if line.startswith(f" {row[0]}"))
+    assert mine.endswith(f" {row[-1]}") or any(labelled in line for line in lines), lines
+
+
+def test_the_first_column_stays_beside_its_numbers(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    row = ("candidate", "12", "could be: Entra tokens are taken at its own host name; switch local auth off", "a, b, c " * 30)
+    print_table("posture", ("what", "accounts", "which means", "names"), [row])
+    lines = click.unstyle(capsys.readouterr().out).splitlines()
+    assert any(line.split()[:2] == ["candidate", "12"] for line in lines), lines
+    assert any(line.startswith("    names: a, b, c") for line in lines), lines
+
+
+def test_a_table_without_a_title_says_in_a_sentence_that_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("", ("a",), [], empty="nothing was due")
+    assert capsys.readouterr().out == "Nothing was due.\n"
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_a_line_of_progress_goes_on_below_its_beginning_on_a_terminal_and_is_one_line_elsewhere(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int

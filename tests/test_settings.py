@@ -5,13 +5,15 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from rotator.core.credential import Secret
 from rotator.core.policy import Mode, OnSuspicion, Policy, Unprovable, Window, mode_when_proven, when_suspected
@@ -246,6 +248,34 @@ def test_anything_else_is_no_account(account: str) -> None:
     assert found.startswith("credentials[0].account (line 3): not a resource id of the form /subscriptions/")
 
 
+@pytest.mark.parametrize("change", [str.upper, str.lower, lambda id_: id_.replace("/accounts/", "/Accounts/")])
+def test_an_account_is_one_however_its_id_is_spelled(change: Callable[[str], str]) -> None:
+    """Azure compares resource ids without case. The words of the path are kept as Azure spells them, the names as they are written."""
+    written = change(f"{ACCOUNTS}/chat")
+    kept = only(parse(ONE.replace(f"{ACCOUNTS}/chat", written), "x")).account.split("/")
+    assert [*kept[1::2], kept[6]] == [*ACCOUNTS.split("/")[1::2], "Microsoft.CognitiveServices"]
+    assert [kept[place] for place in (2, 4, 8)] == [written.split("/")[place] for place in (2, 4, 8)]
+    two = ONE + ONE.replace("credentials:\n", "").replace("name: chat", "name: other").replace("chat-key", "other-key")
+    assert errors(two.replace(f"{ACCOUNTS}/chat", written, 1)) == [
+        "credentials[1].account: the same as credentials[0].account; two rotations of one would kill each other's keys"
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, one in KINDS.items() if any(need.system == "Azure" and not need.data for need in one.needs)]
+)
+def test_a_resource_is_one_however_its_id_is_spelled(kind: str) -> None:
+    declared = KINDS[kind].parameters
+    for field in {need.at for need in KINDS[kind].needs}:
+        (shape,) = declared.model_json_schema()["properties"][field]["examples"]
+        written = re.sub(r"\[.*?\]", "", shape).replace("…", "Some").replace("NAME", "Some")
+        said = declared.model_fields[field]
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated.__class_getitem__((said.annotation, *said.metadata)))  # type: ignore[attr-defined]
+        for other in (written.upper(), written.lower()):
+            found = adapter.validate_python(other)
+            assert found == written.replace("Some", "SOME" if other.isupper() else "some")
+
+
 @pytest.mark.parametrize("name", ["x y", "-x", "''", "x" * 101, "ü", "a/b"])
 def test_a_name_is_made_of_plain_characters(name: str) -> None:
     found = error(ONE.replace("name: chat", f"name: {name}"))
@@ -399,7 +429,7 @@ def test_everything_wrong_with_a_dependent_is_said_at_once_and_with_its_own_kind
 def test_resource_ids_compare_without_case_and_a_slot_is_part_of_one() -> None:
     site = "/SUBSCRIPTIONS/s/resourcegroups/rg/providers/microsoft.web/SITES/x/slots/y"
     (one,) = only(parse(dependents(f"{{kind: app-service, site: {site}, setting: KEY}}"), "x")).dependents
-    assert one.parameters["site"] == site
+    assert one.parameters["site"] == "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/x/slots/y"
     assert "resource id" in error(dependents(f"{{kind: app-service, site: {site}/, setting: KEY}}"))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from rotator.alerts.activity_log import caller_of, keys_touched, operation_of
 from rotator.alerts.delivery import Delivery, Ignored, Malformed, Origin, Post, Record, Suspicion
 from rotator.alerts.gate import Gate
-from rotator.alerts.reading import accounts_in, document, field, identity, link, mapping, note, text, texts, time, word
+from rotator.alerts.reading import accounts_in, field, identity, link, mapping, note, object_in, text, texts, time, word
 
 SOURCE = "azure-monitor"
 CALLER = "461e8683-5575-4561-ac7f-899cc907d62a"
@@ -29,7 +29,7 @@ class AzureMonitor:
         await self._gate.check(post)
 
     def parse(self, post: Post) -> Delivery:
-        records = _records(post, mapping(document(post.body)))
+        records = _records(post, object_in(post.body))
         return Delivery(source=SOURCE, delivery_id=None, body_sha256=post.body_sha256, records=tuple(records))
 
 

@@ -20,7 +20,7 @@ from rotator.alerts.delivery import (
     Record,
     Reopened,
 )
-from rotator.alerts.reading import document, link, mapping, number, text, time, word
+from rotator.alerts.reading import link, mapping, number, object_in, text, time, word
 from rotator.core.exposure import Bound, words
 
 SOURCE = "gitguardian"
@@ -45,7 +45,7 @@ class GitGuardian:
         check_fresh(moment(said), post, TIMESTAMP)
 
     def parse(self, post: Post) -> Delivery:
-        record = _record(post, mapping(document(post.body)))
+        record = _record(post, object_in(post.body))
         return Delivery(source=SOURCE, delivery_id=None, body_sha256=post.body_sha256, records=(record,))
 
 

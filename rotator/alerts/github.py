@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from rotator.alerts.authentic import SharedSecret, check_hex
 from rotator.alerts.delivery import Closed, Delivery, HeldByGitHub, Ignored, Leak, Malformed, Origin, Post, Record, Reopened
-from rotator.alerts.reading import document, identity, link, mapping, number, text, time, word
+from rotator.alerts.reading import identity, link, mapping, number, object_in, text, time, word
 from rotator.core.exposure import Bound, Word, words
 
 SOURCE = "github"
@@ -35,19 +35,19 @@ class GitHub:
             source=SOURCE,
             delivery_id=identity(post.header("x-github-delivery")) or None,
             body_sha256=post.body_sha256,
-            records=(_record(post, mapping(_payload(post))),),
+            records=(_record(post, _payload(post)),),
         )
 
 
-def _payload(post: Post) -> Any:
+def _payload(post: Post) -> Mapping[str, Any]:
     """The JSON, or the form with the JSON inside that a webhook sends where nobody chose a content type."""
     if not post.header("content-type").lower().startswith(FORM):
-        return document(post.body)
+        return object_in(post.body)
     try:
         (payload,) = parse_qs(post.body.decode("ascii"), max_num_fields=10)["payload"]
     except (ValueError, KeyError):
         raise Malformed("a form without one payload") from None
-    return document(payload.encode("utf-8", "replace"))
+    return object_in(payload.encode("utf-8", "replace"))
 
 
 def _record(post: Post, body: Mapping[str, Any]) -> Record:

@@ -43,6 +43,14 @@ def document(body: bytes) -> Any:
     return found
 
 
+def object_in(body: bytes) -> Mapping[str, Any]:
+    """The JSON object that `body` is. Raises Malformed: an array or a text says nothing, and its sender would believe that it was heard."""
+    found = document(body)
+    if not isinstance(found, Mapping):
+        raise Malformed("the body is JSON and no object")
+    return found
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """`value` if it is an object, or the object that it holds as a JSON text (Azure's `claims`), else an empty one."""
     if isinstance(value, str) and value.lstrip().startswith("{"):

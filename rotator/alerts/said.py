@@ -33,6 +33,7 @@ TOLD_TO_US = ("fingerprint", "sha256")
 """Digests that only somebody sends who means a key of ours; `hmsl_hash` comes with every kind of secret."""
 EXPOSES = (Matter.LEAK, Matter.SUSPICION)
 SOURCE_ID_LENGTH_MAX = 500
+REASONS_MAX = 10
 
 
 def arrival_of(delivery: Delivery) -> Arrival:
@@ -40,6 +41,11 @@ def arrival_of(delivery: Delivery) -> Arrival:
     names = [f"body:{delivery.body_sha256}", *([f"id:{delivery.delivery_id}"] if delivery.delivery_id else [])]
     reports = tuple(reports_of(delivery.records))
     return Arrival(source=delivery.source, identities=tuple(names), reports=reports, by_event=delivery.source in BATCHED)
+
+
+def ignored(delivery: Delivery) -> list[str]:
+    """Why nothing is done about what of a delivery says nothing to us: sentences of ours, each once, and not more than anybody reads."""
+    return list(dict.fromkeys(one.because for one in delivery.records if isinstance(one, Ignored)))[:REASONS_MAX]
 
 
 def reports_of(records: Iterable[Record]) -> Iterable[Report]:

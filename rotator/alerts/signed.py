@@ -14,7 +14,7 @@ from typing import Any
 
 from rotator.alerts.authentic import SharedSecret, check_fresh, moment
 from rotator.alerts.delivery import Delivery, Hash, Ignored, Leak, Malformed, Origin, Post, Record, Refused, Suspicion
-from rotator.alerts.reading import account_in, document, identity, link, mapping, note, text, time, values_of
+from rotator.alerts.reading import account_in, identity, link, mapping, note, object_in, text, time, values_of
 from rotator.core.faults import Rejected
 
 SOURCE = "signed"
@@ -47,7 +47,7 @@ class Signed:
 
     def parse(self, post: Post) -> Delivery:
         identifier = post.header(ID)
-        record = _record(post, identifier, mapping(document(post.body)))
+        record = _record(post, identifier, object_in(post.body))
         return Delivery(source=SOURCE, delivery_id=identity(identifier) or None, body_sha256=post.body_sha256, records=(record,))
 
 
@@ -64,6 +64,8 @@ def key_bytes(secret: str) -> bytes:
 
 
 def _record(post: Post, identifier: str, body: Mapping[str, Any]) -> Record:
+    if not text(body, "type"):
+        raise Malformed(f"no type; a leak is {TYPE}")
     if text(body, "type") != TYPE:
         return Ignored(because=f"a type other than {TYPE}")
     data = mapping(body.get("data"))

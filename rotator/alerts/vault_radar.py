@@ -9,7 +9,7 @@ from typing import Any
 
 from rotator.alerts.authentic import SharedSecret, check_hex
 from rotator.alerts.delivery import Delivery, Ignored, Leak, Malformed, Origin, Post, Record
-from rotator.alerts.reading import document, field, identity, link, mapping, note, sealed_in, text, texts, time, word
+from rotator.alerts.reading import field, identity, link, note, object_in, sealed_in, text, texts, time, word
 
 SOURCE = "vault-radar"
 SIGNATURE = "x-hcp-radar-signature"
@@ -30,7 +30,7 @@ class VaultRadar:
             source=SOURCE,
             delivery_id=identity(post.header(MESSAGE_ID)) or None,
             body_sha256=post.body_sha256,
-            records=(_record(post, mapping(document(post.body))),),
+            records=(_record(post, object_in(post.body)),),
         )
 
 

@@ -5,6 +5,7 @@ the refill, to others. What an answer says only ever lowers the level. Nobody wa
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from rotator.core.faults import Throttled
+from rotator.core.legible import span
 
 WAITERS_MAX = 1_000
 BLOCK_MAX_S = 60.0
@@ -100,7 +102,7 @@ class Bucket:
         self._refill()
         wait_s = self._newcomer_waits_s(rank)
         if wait_s > within_s or self._is_crowded(rank):
-            raise _throttled(what, wait_s)
+            raise _throttled(what, rank, wait_s)
         waiter = _Waiter(rank, asyncio.get_running_loop().create_future())
         self._queues[rank].append(waiter)
         self._serve()
@@ -109,7 +111,7 @@ class Bucket:
                 return await waiter.turn
         except TimeoutError as error:
             self._leave(waiter)
-            raise _throttled(what, self._newcomer_waits_s(rank)) from error
+            raise _throttled(what, rank, self._newcomer_waits_s(rank)) from error
         except asyncio.CancelledError:
             self._leave(waiter)
             raise
@@ -224,6 +226,9 @@ class Bucket:
         self._timer = asyncio.get_running_loop().call_later(max(seconds, SOONEST_S), self._serve)
 
 
-def _throttled(what: str, seconds: float) -> Throttled:
-    told = f"{what}: our own share of Azure Resource Manager's budget is used up for {seconds:.0f} s"
-    return Throttled(told, until=datetime.now(UTC) + timedelta(seconds=seconds))
+def _throttled(what: str, rank: Rank, seconds: float) -> Throttled:
+    """Whole seconds, rounded up: nobody is told to wait for none. What may as well be asked later has met no trouble."""
+    ours = "our own share of Azure Resource Manager's budget"
+    told = f"what is left of {ours} is kept for others" if rank is Rank.CONFIRMATION else f"{ours} is used up"
+    rest = span(timedelta(seconds=max(math.ceil(seconds), 1)))
+    return Throttled(f"{what}: {told}; again in {rest}", until=datetime.now(UTC) + timedelta(seconds=seconds))

@@ -30,7 +30,7 @@ COMMANDS = {
     "audit": "The evidence: verify, show or export the audit chain.",
     "work": "The queue: what is due, and who acts on it; steal a row from a worker that hangs.",
     "ledger": "The database that remembers: bring its schema up to date.",
-    "config": "Check the settings, or print their JSON schema.",
+    "config": "Write settings, check them, or print their JSON schema.",
 }
 """The help of each command stands here, so that `rotator --help` imports none of them."""
 

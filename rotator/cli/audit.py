@@ -1,16 +1,21 @@
 """`rotator audit`: the evidence."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rotator.cli.session import Common, Exit, common_options, credential_names, fail, in_ledger
 from rotator.cli.show import print_json, print_table, rfc3339
 from rotator.core.audit import AuditEvent
-from rotator.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from rotator.ledger.store import Ledger
+
+HEAD = re.compile(r"[0-9a-f]{64}")
 
 
 @click.group("audit", short_help="The evidence.")
@@ -22,9 +27,19 @@ def command() -> None:
 @click.option("--head", help="The head that was noted elsewhere: finds a chain whose end was cut off or that was written anew.")
 @common_options
 def verify(head: str | None, common: Common) -> None:
-    """Walk the whole chain and say how many events were checked. Keep the head it prints somewhere else."""
+    """Walk the whole chain and say how many events were checked. Keep the head it prints somewhere else.
 
-    async def errand(ledger: Ledger) -> Exit:
+    \b
+    Examples:
+      rotator audit verify
+      rotator audit verify --output json
+    """
+
+    head = None if head is None else head.strip().lower()
+    if head is not None and not HEAD.fullmatch(head):
+        fail(Exit.USAGE, "--head is not of the form of a head: 64 characters of 0-9 and a-f, as `rotator audit verify` prints it.")
+
+    async def errand(ledger: "Ledger") -> Exit:
         verdict = await ledger.audit.verify(head=head)
         if common.json:
             told = {"events": verdict.events, "head": verdict.head, "valid": not verdict.broken, "broken": verdict.broken or None}
@@ -44,9 +59,15 @@ def verify(head: str | None, common: Common) -> None:
 @click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many events.")
 @common_options
 def show(credential: str | None, last: int, common: Common) -> None:
-    """The last events, of one CREDENTIAL or of all."""
+    """The last events, of one CREDENTIAL or of all.
 
-    async def errand(ledger: Ledger) -> Exit:
+    \b
+    Examples:
+      rotator audit show
+      rotator audit show chat-prod --last 10
+    """
+
+    async def errand(ledger: "Ledger") -> Exit:
         events = [event async for event in ledger.audit.events(credential)][-last:]
         if credential and not events:
             fail(Exit.NOTHING_MATCHED, f"No event speaks of {credential!r}. `rotator status` lists the credentials.")
@@ -64,9 +85,14 @@ def show(credential: str | None, last: int, common: Common) -> None:
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="A file; standard output by default.")
 @common_options
 def export(to: Path | None, common: Common) -> None:
-    """The whole chain as JSON lines, to keep outside this machine."""
+    """The whole chain as JSON lines, whatever --output says, to keep outside this machine.
 
-    async def errand(ledger: Ledger) -> Exit:
+    \b
+    Example:
+      rotator audit export --to audit.jsonl
+    """
+
+    async def errand(ledger: "Ledger") -> Exit:
         lines = [json.dumps(_plain(event), ensure_ascii=False) async for event in ledger.audit.events()]
         if to is None:
             click.echo("\n".join(lines))

@@ -1,4 +1,4 @@
-"""`rotator config`: check the settings, or print their schema. Asks nothing of Azure and imports no SDK."""
+"""`rotator config`: write settings, check them, or print their schema. Asks nothing of Azure and imports no SDK."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +10,7 @@ from rotator.cli.session import Common, Exit, common_options, fail, read_setting
 from rotator.cli.show import print_json
 
 
-@click.group("config", short_help="Check the settings, or print their schema.")
+@click.group("config", short_help="Write settings, check them, or print their schema.")
 def command() -> None:
     """The settings: see config/ for commented examples."""
 
@@ -20,8 +20,13 @@ def command() -> None:
 def check(common: Common) -> None:
     """Read the settings and say everything that is wrong with them, each with its place and what would be right.
 
-    What is well written and would fail on every run all the same (a file or a variable that is not there) is a warning, and no error: it
-    may be there where rotator runs.
+    What is well written and would fail on every run all the same (a file or a variable that is not there, an id that is still the
+    example's) is a warning, and no error: it may be there where rotator runs.
+
+    \b
+    Examples:
+      rotator config check
+      rotator config check --config fleet.yaml --output json
     """
     settings = read_settings(common)
     count, warned = len(settings.credentials), list(warnings(settings, common.config.absolute().parent))
@@ -33,13 +38,19 @@ def check(common: Common) -> None:
             click.echo(f"Warning: {line}", err=True)
         scopes = f" and {len(settings.discover)} scope(s)" if settings.discover else ""
         named = f"{count} {'credential' if count == 1 else 'credentials'}{scopes}"
-        click.echo(f"{common.config}: good, {named}. Next: rotator plan --config {common.config}")
+        judged = f"well-formed, {len(warned)} to mend" if warned else "good"
+        click.echo(f"{common.config}: {judged}, {named}. Next: rotator doctor --config {common.config}")
 
 
 @command.command("schema")
 @common_options
 def schema(common: Common) -> None:
-    """The JSON schema of the settings, for editors."""
+    """The JSON schema of the settings, for editors. JSON whatever --output says.
+
+    \b
+    Example:
+      rotator config schema > settings.schema.json
+    """
     from rotator.settings import schema as of_settings
 
     print_json(of_settings())

@@ -59,7 +59,7 @@ async def _examined(settings: "Settings", names: tuple[str, ...], common: Common
     """With the ledger of the settings; where that cannot be opened, this is said, and everything else is looked at without it."""
     from rotator.doctor.examine import Examined
     from rotator.doctor.ledger import shut
-    from rotator.ledger.database import LedgerFault
+    from rotator.ledger.fault import LedgerFault
     from rotator.telemetry import start_logging
 
     start_logging(common.log_level)

@@ -20,6 +20,7 @@ import click
 from rotator.cli.duration import DURATION
 from rotator.cli.session import Common, Exit, common_options, fail, in_house, read_settings
 from rotator.cli.show import print_json, print_table, rfc3339
+from rotator.core.legible import lasted, span
 from rotator.telemetry import logged
 
 if TYPE_CHECKING:
@@ -241,8 +242,8 @@ def _told(name: str, case: "Incident", stages: Sequence[Stage], within: timedelt
     else:
         rows = [(stage.name, rfc3339(stage.at) or "–", _after(stage, posted)) for stage in sorted(stages, key=_when)]
         print_table(f"{name}: {case.id}, {case.mode}", ("stage", "at (UTC)", "after"), rows)
-        said = f"dead {took.total_seconds():.1f} s after the alert" if took is not None else f"NOT dead: {case.id} is {case.state}"
-        click.echo(f"{said}; the goal of {within.total_seconds():g} s is {'met' if met else 'MISSED'}.")
+        said = f"dead {span(took)} after the alert" if took is not None else f"NOT dead: {case.id} is {case.state}"
+        click.echo(f"{said}; the goal of {span(within)} is {'met' if met else 'MISSED'}.")
     if case.state is State.HELD:
         fail(Exit.REFUSED, f"{case.id} is held: {case.held_because}. A person: rotator incidents approve {case.id}")
     return Exit.DONE if met else Exit.FAILED
@@ -258,4 +259,4 @@ def _row(stage: Stage, posted: datetime | None) -> Mapping[str, Any]:
 
 
 def _after(stage: Stage, posted: datetime | None) -> str:
-    return f"{(stage.at - posted).total_seconds():.2f} s" if stage.at and posted else "–"
+    return lasted(stage.at - posted) if stage.at and posted else "–"

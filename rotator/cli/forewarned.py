@@ -1,12 +1,16 @@
 """What is well written in the settings and would fail all the same on every run: looked for on this machine, for `config check`."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rotator.settings import CustomCloud, CustomIdentity, Settings
+
+_OF_AN_EXAMPLE = re.compile(r"(?:/subscriptions/)?00000000-0000-0000-0000-0000000000[0-9]{2}(?:/.*)?")
+"""The ids of our own examples, and of nobody."""
 
 
 def warnings(settings: Settings, directory: Path) -> Iterator[str]:
@@ -32,6 +36,8 @@ def _references(value: Any, path: str) -> Iterator[str]:
             yield f"{path}: the variable {value.removeprefix('env:')} is not set here"
         case str() if value.startswith("file:/") and not os.access(value.removeprefix("file:"), os.R_OK):
             yield f"{path}: the file {value.removeprefix('file:')} cannot be read here"
+        case str() if _OF_AN_EXAMPLE.fullmatch(value):
+            yield f"{path}: still as in the example; put your own there"
 
 
 def _windows(settings: Settings) -> Iterator[str]:

@@ -1,18 +1,18 @@
 """`rotator hunt`: who holds a copy of a key that the settings do not know, or pins a version that will never move."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rotator.cli.session import Common, Exit, chosen, common_options, in_house
 from rotator.cli.show import NOTHING, print_json, print_table
-from rotator.hunt.finding import Copy
-from rotator.hunt.place import Hidden, Scope
-from rotator.hunt.reach import Reach
-from rotator.hunt.search import Found, fleet_of, hunt
-from rotator.hunt.written import dependents, scalar
 from rotator.wiring import House
+
+if TYPE_CHECKING:
+    from rotator.hunt.finding import Copy
+    from rotator.hunt.place import Hidden
+    from rotator.hunt.search import Found
 
 
 @click.command("hunt", short_help="Who holds a copy of a key that the settings do not know.")
@@ -38,6 +38,10 @@ def command(names: tuple[str, ...], subscriptions: tuple[str, ...], group: str, 
     """
 
     async def errand(house: House) -> Exit:
+        from rotator.hunt.place import Scope
+        from rotator.hunt.reach import Reach
+        from rotator.hunt.search import Found, fleet_of, hunt
+
         credentials = chosen(house, names)
         scope = Scope(
             subscriptions=subscriptions or tuple(dict.fromkeys(one.account.split("/")[2].lower() for one in credentials)),
@@ -75,7 +79,7 @@ def _quiet(text: str) -> None:
     """JSON goes to a program."""
 
 
-def _plain(found: Found) -> dict[str, Any]:
+def _plain(found: "Found") -> dict[str, Any]:
     return {
         "compared": found.compared,
         "copies": [
@@ -99,7 +103,7 @@ def _plain(found: Found) -> dict[str, Any]:
     }
 
 
-def _print(found: Found) -> None:
+def _print(found: "Found") -> None:
     rows = [(one.owner, one.why, one.what, one.told) for one in found.copies]
     columns = ("credential", "why", "where", "because")
     print_table(f"{len(rows)} finding(s), {found.compared} compared", columns, rows, empty="no copy that the settings do not know")
@@ -111,14 +115,16 @@ def _print(found: Found) -> None:
         click.echo(added)
 
 
-def print_hidden(title: str, hidden: Sequence[Hidden]) -> None:
+def print_hidden(title: str, hidden: "Sequence[Hidden]") -> None:
     if hidden:
         rows = [(one.what, one.because, one.remedy or NOTHING) for one in hidden]
         print_table(f"{len(rows)} {title}", ("what", "because", "what to do"), rows)
 
 
-def yaml_to_add(copies: Sequence[Copy]) -> str:
+def yaml_to_add(copies: "Sequence[Copy]") -> str:
     """What the settings lack, by credential."""
+    from rotator.hunt.written import dependents, scalar
+
     missing: dict[str, list[Copy]] = {}
     for one in copies:
         if not one.known:

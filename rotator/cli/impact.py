@@ -6,6 +6,7 @@ from rotator.cli.targets import Target
 from rotator.core.credential import Role
 from rotator.core.facts import Needed
 from rotator.core.forecast import Forecast
+from rotator.core.legible import span
 from rotator.core.policy import Mode
 from rotator.core.step import Do, Publish, Revoke, Wait
 
@@ -32,8 +33,8 @@ def impact(target: Target, mode: Mode | None, forecast: list[Forecast]) -> str:
     if mode is Mode.DRAIN and not users:
         return f"  {what} is active, no dependents are named: killed once the vault gives out the new value; late readers lose access."
     if mode is Mode.DRAIN:
-        deadline = seen.credential.policy.drain_deadline.total_seconds()
-        return f"  {what} is active. {who}: moved first; what has not moved after {deadline:.0f} s loses access."
+        deadline = span(seen.credential.policy.drain_deadline)
+        return f"  {what} is active. {who}: moved first; what has not moved after {deadline} loses access."
     after = "until it has read the new value from the vault"
     if mode is Mode.CONTAIN:
         after = "for good: the account accepts no key at all"

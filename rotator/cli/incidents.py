@@ -1,7 +1,7 @@
 """`rotator incidents`: the cases, for people. What is reported, what waits for a yes, how each of them went, with its evidence."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +12,7 @@ from rotator.cli.incident_report import report
 from rotator.cli.session import Common, Exit, common_options, in_ledger
 from rotator.cli.show import print_json, print_table, until
 from rotator.core.incident import State
-from rotator.core.legible import lasted, legible
+from rotator.core.legible import lasted, legible, span
 
 if TYPE_CHECKING:
     from rotator.core.timeline import Timeline
@@ -113,7 +113,7 @@ def _print_list(cases: "Sequence[Listed]", now: datetime) -> None:
 def _cells(one: "Listed", now: datetime) -> tuple[str, ...]:
     case, seconds = one.case, row(one)["time_to_dead_seconds"]
     more = f" +{one.reports - 1}" if one.reports > 1 else ""
-    lived = "–" if seconds is None else f"{seconds:.1f} s"
+    lived = "–" if seconds is None else span(timedelta(seconds=seconds))
     because = legible(case.held_because) or (NOT_CLOSED if one.not_closed else "") or legible(case.note, 80) or "–"
     reported = until(one.first_reported_at, now)
     return (case.id, case.credential, case.state, case.mode, case.reason, legible(case.source, 30) + more, reported, lived, because)

@@ -94,8 +94,8 @@ def command(
     """Kill a key: of NAMED credentials, of the account that a leaked key belongs to, by fingerprint, all that a scanner's report
     names, or --all there are. Exactly one of these.
 
-    It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-
-    way, the same command goes on with the same case.
+    It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-way,
+    the same command goes on with the same case.
 
     \b
     Examples:

@@ -17,6 +17,7 @@ from rotator.cli.show import Progress, print_json
 from rotator.core.facts import Needed
 from rotator.core.faults import LeaseLost
 from rotator.core.forecast import Forecast, runbook
+from rotator.core.legible import span
 from rotator.core.rules.rollback import rollback_of
 from rotator.core.snapshot import Rollback
 from rotator.engine.ports import HeldBy
@@ -90,8 +91,8 @@ def _planned(seen: Seen, forecast: list[Forecast]) -> dict[str, Any]:
 
 def _impact(seen: Seen, order: Rollback) -> str:
     who = ", ".join(view.name for view in seen.look.snapshot.dependents) or "whoever reads the vault"
-    overlap = seen.credential.policy.overlap.total_seconds() / 3600
-    return f"  {who}: back to {order.value[:8]}…. The value that is taken back, {order.instead_of[:8]}…, lives {overlap:g} h more."
+    overlap = span(seen.credential.policy.overlap)
+    return f"  {who}: back to {order.value[:8]}…. The value that is taken back, {order.instead_of[:8]}…, lives {overlap} more."
 
 
 def _confirm(name: str, yes: bool) -> None:

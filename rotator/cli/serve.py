@@ -34,7 +34,7 @@ def command(once: bool, common: Common) -> None:
 
     \b
     Examples:
-      rotator serve            health at http://127.0.0.1:8080/healthz and /readyz; the page at /, where web.operator_token is set
+      rotator serve            health and the page at http://127.0.0.1:8080
       rotator serve --once     what a cron job would run
     """
     from rotator.web.metrics import Metrics

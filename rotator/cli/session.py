@@ -241,7 +241,7 @@ def sentence(errand: Callable[[], Awaitable[Exit]]) -> NoReturn:
 
 def _guarded(errand: Callable[[], Awaitable[Exit]]) -> Exit:
     from rotator.core.faults import Fault, LeaseLost, Misconfigured
-    from rotator.ledger.database import LedgerFault
+    from rotator.ledger.fault import LedgerFault
 
     try:
         return asyncio.run(errand())  # type: ignore[arg-type]

@@ -136,7 +136,7 @@ def _line_of_a_daemon(event: str, fields: Mapping[str, Any]) -> str | None:
         case "listening":
             page = f"; the page: http://{fields['host']}:{fields['metrics_port']}/" if fields["page"] else ""
             return f"· http://{fields['host']}:{fields['port']}/healthz, /readyz and /metrics{page}"
-        case "alert" | "alert_closed" | "alert_refused" | "alert_not_closed" | "poll_failed" | "report_put_off":
+        case "alert" | "alert_closed" | "alert_refused" | "alert_ignored" | "alert_not_closed" | "poll_failed" | "report_put_off":
             return _line_of_an_alert(event, fields)
         case "drifted":
             return f"≠ {fields['because']}"
@@ -172,6 +172,8 @@ def _line_of_an_alert(event: str, fields: Mapping[str, Any]) -> str:
             return f"✓ the alert of {fields['source']}: {because}"
         case "alert_refused":
             return f"✗ {fields['source']}: {because} ({fields['times']} times)"
+        case "alert_ignored":
+            return f"… {fields['source']}: nothing is done about {because} ({fields['times']} times)"
         case "alert_not_closed":
             return f"✗ the alert of {fields['source']} stays open: {because}"
         case _:

@@ -6,12 +6,14 @@ Azure is the truth, so a revocation needs no memory to be right: an empty ledger
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from rotator.ledger.fault import LedgerFault
-from rotator.ledger.opening import open_ledger
-from rotator.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from rotator.ledger.store import Ledger
 
 PLACES = (None, "/dev/shm")  # noqa: S108  # the second is memory: for a machine whose disk is full
 REMEDY = "If it cannot be mended, move it away, or point `ledger:` at another path: nothing is lost but history, at most one extra mint."
@@ -19,8 +21,10 @@ LOST = "this run is recorded in no ledger that lasts"
 
 
 @contextlib.asynccontextmanager
-async def stopgap(why: LedgerFault) -> AsyncIterator[Ledger]:
+async def stopgap(why: LedgerFault) -> "AsyncIterator[Ledger]":
     """An empty ledger, said loudly. Raises `why` where there is no place even for that."""
+    from rotator.ledger.opening import open_ledger
+
     click.echo(f"The ledger cannot be used: {why}. {REMEDY}", err=True)
     click.echo(f"The revocation does not wait for it: it goes on with a temporary ledger; {LOST}.", err=True)
     async with contextlib.AsyncExitStack() as stack:

@@ -1,7 +1,7 @@
 """`rotator waves`: how scheduled rotations go out; to stop them, and to go on."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,7 +9,9 @@ from rotator.cli.session import Common, Exit, common_options, fail, in_ledger, m
 from rotator.cli.show import print_json, print_table, rfc3339
 from rotator.core.wave import Wave, resume, stop
 from rotator.engine.gate import change_wave, wave_now
-from rotator.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from rotator.ledger.store import Ledger
 
 
 @click.group("waves", short_help="How scheduled rotations go out; stop and resume them.")
@@ -20,9 +22,14 @@ def command() -> None:
 @command.command("show")
 @common_options
 def show(common: Common) -> None:
-    """The wave that is out now: how far it is, what failed, who stopped it and why."""
+    """The wave that is out now: how far it is, what failed, who stopped it and why.
 
-    async def errand(ledger: Ledger) -> Exit:
+    \b
+    Example:
+      rotator waves show
+    """
+
+    async def errand(ledger: "Ledger") -> Exit:
         _print(await wave_now(ledger.waves), common)
         return Exit.DONE
 
@@ -47,12 +54,17 @@ def stop_(reason: str, by: str | None, common: Common) -> None:
 @click.option("--by", default=None, help="Who; by default you.")
 @common_options
 def resume_(by: str | None, common: Common) -> None:
-    """Go on, with a canary first. What failed before is tried again and not counted again."""
+    """Go on, with a canary first. What failed before is tried again and not counted again.
+
+    \b
+    Example:
+      rotator waves resume
+    """
     _change(common, lambda wave, now: resume(wave, by=by or me(), now=now))
 
 
 def _change(common: Common, change: Callable[[Wave | None, Any], Wave]) -> None:
-    async def errand(ledger: Ledger) -> Exit:
+    async def errand(ledger: "Ledger") -> Exit:
         def changed(wave: Wave | None) -> tuple[Wave, Wave]:
             new = change(wave, ledger.database.now())
             return new, new

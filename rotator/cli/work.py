@@ -1,14 +1,16 @@
 """`rotator work`: the queue, for operators. One row a credential: what is due, who acts on it, and whether that worker lives."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rotator.cli.session import Common, Exit, common_options, fail, in_ledger
 from rotator.cli.show import print_json, print_table, rfc3339, until
-from rotator.ledger.store import Ledger
-from rotator.ledger.work import WorkRow
+
+if TYPE_CHECKING:
+    from rotator.ledger.store import Ledger
+    from rotator.ledger.work import WorkRow
 
 
 @click.group("work", short_help="The queue: what is due, and who acts on it.")
@@ -28,7 +30,7 @@ def listed(claimed: bool, common: Common) -> None:
       rotator work list --claimed --output json
     """
 
-    async def errand(ledger: Ledger) -> Exit:
+    async def errand(ledger: "Ledger") -> Exit:
         rows = [row for row in await ledger.work.rows() if row.owner or not claimed]
         if common.json:
             print_json([_plain(row) for row in rows])
@@ -55,7 +57,7 @@ def steal(credential: str, yes: bool, common: Common) -> None:
       rotator work steal chat-prod --yes
     """
 
-    async def errand(ledger: Ledger) -> Exit:
+    async def errand(ledger: "Ledger") -> Exit:
         row = next((row for row in await ledger.work.rows() if row.credential == credential), None)
         if row is None:
             fail(Exit.NOTHING_MATCHED, f"The ledger knows no {credential!r}. `rotator work list` shows what it knows.")
@@ -72,7 +74,7 @@ def steal(credential: str, yes: bool, common: Common) -> None:
     in_ledger(common, errand)
 
 
-def _plain(row: WorkRow) -> dict[str, Any]:
+def _plain(row: "WorkRow") -> dict[str, Any]:
     return {
         "credential": row.credential,
         "due_at": rfc3339(row.due_at),
@@ -85,7 +87,7 @@ def _plain(row: WorkRow) -> dict[str, Any]:
     }
 
 
-def _cells(row: WorkRow, now: datetime) -> tuple[str, ...]:
+def _cells(row: "WorkRow", now: datetime) -> tuple[str, ...]:
     worker = "–" if row.owner is None else row.owner if row.alive else f"{row.owner} (dead)"
     urgent = {0: "cadence", 10: "operator", 100: "emergency"}.get(row.priority, str(row.priority))
     rests = "–" if row.rests_until is None else until(row.rests_until, now)

@@ -53,3 +53,11 @@ def lasted(length: timedelta) -> str:
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
     told = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (seconds % 60, "s")) if count]
     return " ".join(told[:2])
+
+
+def span(length: timedelta) -> str:
+    """A duration that was set, or measured, where a tenth of a second is as much as anybody asks."""
+    seconds = length.total_seconds()
+    if 0 < seconds < 0.05:
+        return "< 0.1 s"
+    return f"{seconds:.1f}".removesuffix(".0") + " s" if seconds < 59.95 else lasted(timedelta(seconds=round(seconds)))

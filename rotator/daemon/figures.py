@@ -9,7 +9,7 @@ from rotator.core.incident import State
 from rotator.core.policy import due_at
 from rotator.daemon.fleet import Fleet
 from rotator.daemon.pulse import LATE_AFTER, Pulse
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.store import Ledger
 from rotator.metrics import Bucket, Figures, LedgerFigures
 from rotator.wiring import House

@@ -22,7 +22,7 @@ from rotator.daemon.systemd import Systemd
 from rotator.daemon.ticks import enlisted, recalled, ticks_of
 from rotator.engine.gate import Paced
 from rotator.engine.ports import World
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.settings import Settings, SettingsError
 from rotator.wiring import House, refurnished
 

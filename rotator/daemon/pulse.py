@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+from rotator.core.legible import span
+
 LATE_AFTER = {"pump": timedelta(seconds=60), "ledger": timedelta(seconds=30)}
 """The pump may wait for a database that is busy; longer than this it hangs."""
 
@@ -23,4 +25,4 @@ class Pulse:
     def late(self, *parts: str) -> list[str]:
         """The parts whose last beat is too long ago, each with how long."""
         late = [part for part in parts if self.age(part) > LATE_AFTER[part]]
-        return [f"{part} has not beat for {self.age(part).total_seconds():.0f} s" for part in late]
+        return [f"{part} has not beat for {span(self.age(part))}" for part in late]

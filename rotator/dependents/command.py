@@ -17,6 +17,7 @@ from typing import Any
 
 from rotator.core.credential import Dependent
 from rotator.core.faults import Ambiguous, Denied, Rejected, Transient
+from rotator.core.legible import span
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.told import Told
@@ -94,7 +95,7 @@ class Command:
                 return ended
         except TimeoutError as error:
             kind_ = Transient if stdin is None else Ambiguous
-            raise kind_(f"command of {dependent.name}: not done within {limit.total_seconds():g} s, and ended") from error
+            raise kind_(f"command of {dependent.name}: not done within {span(limit)}, and ended") from error
         finally:
             if ended is None:
                 await _end(process)

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 
 from rotator.azure import Azure
+from rotator.core.legible import span
 from rotator.doctor.findings import About, Finding, Subject
 
 LATE, WRONG = timedelta(seconds=5), timedelta(minutes=1)
@@ -33,7 +34,7 @@ def judged(about: About, date: str, now: datetime, took: timedelta) -> Finding:
         return about.warn("cannot be compared: Azure's answer has no Date")
     ahead = now - theirs
     off = max(ahead - took - timedelta(seconds=1), -ahead, timedelta(0))
-    said = f"{'ahead of' if ahead > timedelta(0) else 'behind'} Azure's by {off.total_seconds():.0f} s"
+    said = f"{'ahead of' if ahead > timedelta(0) else 'behind'} Azure's by {span(off)}"
     if off >= WRONG:
         return about.bad(f"is {said}: tokens are refused, times in the evidence are wrong", MEND)
     return about.warn(f"is {said}", MEND) if off >= LATE else about.well("agrees with Azure's")

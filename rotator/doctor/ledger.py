@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from rotator.doctor.findings import About, Finding, Subject
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.store import Ledger
 
 ROOM_LEAST, ROOM_LITTLE = 100 << 20, 1 << 30

@@ -1,14 +1,17 @@
 """How far a hunt reaches: Azure Resource Manager at its own pace, lists and single looks, so many at once, and a word of progress."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from rotator.azure import SIZES, Sort, error_code, faults
 from rotator.azure.arm import ResourceManager
 from rotator.azure.patience import patiently
 from rotator.core.faults import Fault
+from rotator.core.legible import span
 from rotator.dependents.tools import Tools
 from rotator.hunt.place import Held, Hidden, Scope, behind, place_of, scope_of
 
@@ -136,7 +139,7 @@ def spent(calls: int, share: float) -> str:
     if calls <= size.burst / 2:
         return ""
     wait_s = max(0.0, calls - size.burst) / size.refill_per_s / share
-    return f", as many calls that Azure counts as writes; about {wait_s:.0f} s of waiting for them"
+    return f", as many calls that Azure counts as writes; about {span(timedelta(seconds=math.ceil(wait_s)))} of waiting for them"
 
 
 def _inner(row: dict[str, Any]) -> dict[str, Any]:

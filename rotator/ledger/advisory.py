@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rotator.ledger.database import LedgerFault, cause
+from rotator.ledger.database import cause
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.locks import new_owner
 from rotator.ledger.login import Password, logged_in
 

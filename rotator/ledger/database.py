@@ -23,8 +23,6 @@ from rotator.ledger.fault import LedgerFault
 from rotator.ledger.holders import held_by
 from rotator.ledger.rows import from_ms, to_ms
 
-__all__ = ["WRITES", "Database", "LedgerFault", "cause", "greatest", "least"]
-
 WRITES = {"rotator_writes": True}
 """The execution option of a transaction that writes: SQLite takes its write lock at once for it."""
 

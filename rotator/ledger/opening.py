@@ -23,7 +23,8 @@ from rotator.ledger.advisory import CONNECT_TIMEOUT_S, KEEPALIVES, SessionLock
 from rotator.ledger.audit import AuditChain
 from rotator.ledger.cases import CaseBook
 from rotator.ledger.closings import Closings
-from rotator.ledger.database import WRITES, Database, LedgerFault, cause
+from rotator.ledger.database import WRITES, Database, cause
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.flock import FileLock
 from rotator.ledger.inbox import Inbox
 from rotator.ledger.journal import KeyJournal

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from rotator.ledger.database import Database, LedgerFault
+from rotator.ledger.database import Database
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.schema import OLDEST_PROGRAM, REVISION
 
 ONE_AT_A_TIME = 7_331_904_218_733_551

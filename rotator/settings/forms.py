@@ -2,11 +2,12 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from rotator.core.template import MARK, Template
@@ -15,10 +16,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = r"^\d+(\.\d+)?[smhd]$"
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|vault:https://.+/secrets/[^/]+)$"
 _PART = r"(?!\.+/)[^/?#%\s\\]+"
-_ACCOUNT = (
-    rf"^/subscriptions/{_PART}/resource[Gg]roups/{_PART}"
-    r"/providers/[Mm]icrosoft\.[Cc]ognitive[Ss]ervices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*$"
-)
+_ACCOUNT = rf"/subscriptions/{_PART}/resourceGroups/{_PART}/providers/Microsoft\.CognitiveServices/accounts/[A-Za-z0-9][A-Za-z0-9_.-]*"
+_ANY_ID = r"^/[A-Za-z]+/[^/]+/[A-Za-z]+/[^/]+/[A-Za-z]+/[A-Za-z.]+(/[A-Za-z]+/[^/]+)+$"
+"""What an editor can tell: JSON schemas know no way to say `in any case`."""
 LONGEST = timedelta(days=36_500)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
@@ -59,6 +59,24 @@ def pattern(form: str, hint: str, *, quotable: bool = False) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def resource_id(form: str, words: Sequence[str], example: str) -> Any:
+    """The type of the id of an ARM resource, in any case. It is kept with the words of its path (`words`: the provider, then the types)
+    spelled as Azure's reference does, so that one resource is written one way in status, tags and ledger; names stay as they are.
+    """
+    known = {word.lower(): word for word in ("subscriptions", "resourceGroups", "providers", *words)}
+
+    def spelled(value: str) -> str:
+        parts = value.split("/")
+        return "/".join(known[part.lower()] if place % 2 or place == _PROVIDER else part for place, part in enumerate(parts))
+
+    schema = WithJsonSchema({"type": "string", "pattern": _ANY_ID, "examples": [example]})
+    return Annotated[str, pattern(f"(?i:{form})", f"not a resource id of the form {example}"), AfterValidator(spelled), schema]
+
+
+_PROVIDER = 6
+"""Where the provider stands in an id that is split at its slashes; names stand at the other even places."""
+
+
 def _https(value: object) -> str:
     hint = "not an https:// URL"
     try:
@@ -94,13 +112,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["24h"]})]
 Reference = Annotated[str, BeforeValidator(_reference), WithJsonSchema({"type": "string", "pattern": _REFERENCE})]
 Url = Annotated[str, BeforeValidator(_https), WithJsonSchema({"type": "string", "pattern": "^https://"})]
-AccountId = Annotated[
-    str,
-    pattern(
-        _ACCOUNT, "not a resource id of the form /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/NAME"
-    ),
-    WithJsonSchema({"type": "string", "pattern": _ACCOUNT}),
-]
+AccountId = resource_id(
+    _ACCOUNT,
+    ("Microsoft.CognitiveServices", "accounts"),
+    "/subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/NAME",
+)
 Name = Annotated[
     str, pattern(NAME, "not a name: letters, digits, '.', '_' and '-'", quotable=True), WithJsonSchema({"type": "string", "pattern": NAME})
 ]

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from rotator.alerts import event_grid, github_partner
 from rotator.alerts.delivery import Delivery, Handshake, NotTaken, Sender, post_of
-from rotator.alerts.said import arrival_of
+from rotator.alerts.said import arrival_of, ignored
 from rotator.core.report import Receipt, Report, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.engine.ports import Watch
@@ -22,7 +22,7 @@ from rotator.web.taking import Taking, Unstored
 
 BODY_WITHIN_S = 10
 """How long a body may take to arrive: a sender that drips holds a connection, and nothing else."""
-REFUSALS_TOLD_EVERY_S = 60
+TOLD_EVERY_S = 60
 AGAIN = {"Retry-After": "10"}
 OURS = frozenset({Verdict.COMPROMISED, Verdict.HELD, Verdict.ALREADY_DEAD})
 
@@ -53,8 +53,9 @@ class _Turnstile:
 
 
 @dataclass(slots=True)
-class _Refusals:
-    """What a door refuses is told once a minute, with how often it happened: whoever tries all the time fills no log."""
+class _Untold:
+    """What a door refuses, or takes and does nothing about, is told once a minute, with how often it happened: whoever tries all the time
+    fills no log."""
 
     untold: int = 0
     at: float = float("-inf")
@@ -63,7 +64,7 @@ class _Refusals:
         """How many have come since the last that was told, if it is time to tell again; else nothing."""
         self.untold += 1
         now = time.monotonic()
-        if now - self.at < REFUSALS_TOLD_EVERY_S:
+        if now - self.at < TOLD_EVERY_S:
             return 0
         told, self.untold, self.at = self.untold, 0, now
         return told
@@ -77,7 +78,7 @@ class Doors:
     ) -> None:
         self._senders, self._taking, self._now, self._watch = senders, taking, now, watch
         self._turnstiles = {name: _Turnstile(per_minute) for name in senders}
-        self._refusals = {name: _Refusals() for name in senders}
+        self._refusals, self._ignored = ({name: _Untold() for name in senders} for _ in range(2))
 
     def routes(self) -> Iterable[web.RouteDef]:
         return (web.post("/alerts/{sender}", self._post), web.options("/alerts/{sender}", self._preflight))
@@ -125,12 +126,19 @@ class Doors:
             return _said(503, "it could not be stored; send it again", AGAIN)
         for report in receipt.reports:
             self._watch("alert", **_told(report))
+        self._ignore(name, delivery)
         return _shaken(delivery.handshake) if delivery.handshake else _taken(name, delivery, receipt)
 
     def _refuse(self, name: str, refused: NotTaken) -> None:
         times = self._refusals[name].tells()
         if times:
             self._watch("alert_refused", source=name, status=refused.status, because=refused.sentence, times=times)
+
+    def _ignore(self, name: str, delivery: Delivery) -> None:
+        because = ignored(delivery)
+        times = self._ignored[name].tells() if because else 0
+        if times:
+            self._watch("alert_ignored", source=name, because="; ".join(because), times=times)
 
 
 class _TooFast(NotTaken):
@@ -147,10 +155,13 @@ def _told(report: Report) -> dict[str, str]:
 
 
 def _taken(name: str, delivery: Delivery, receipt: Receipt) -> web.Response:
-    """Stored. The partner programme hears which of its tokens were ours; everyone else gets a word that says nothing of our keys."""
+    """Stored. The partner programme hears which of its tokens were ours; everyone else gets a word that says nothing of our keys, and why
+    nothing is done about what is ignored: a sender with a typo is not to believe that it was heard."""
     if name == github_partner.SOURCE:
         return web.json_response(github_partner.answer(delivery, _ours(receipt.reports)), status=202)
-    return web.json_response({"taken": len(receipt.reports), "seen_before": receipt.seen_before}, status=202)
+    why = ignored(delivery)
+    told = {"taken": len(receipt.reports), "seen_before": receipt.seen_before} | ({"ignored": why} if why else {})
+    return web.json_response(told, status=202)
 
 
 def _ours(reports: Iterable[Report]) -> dict[Fingerprint, bool]:

@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from rotator.core.faults import Fault
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.telemetry import scrub
 
 KEPT_FOR = timedelta(seconds=5)

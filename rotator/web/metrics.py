@@ -6,15 +6,17 @@ Whoever asks often is given the last answer for a moment, so that nobody wears o
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from rotator.engine.ports import Watch
 from rotator.metrics import BUCKETS_S, BY_NAME, KNOWN, OTHER, SERIES_MAX, Adoptions, Count, Figures, Metric, calls_of, counts_of, samples_of
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 KEPT_FOR = timedelta(seconds=5)
 
@@ -81,10 +83,14 @@ class Scrapes:
         self._asking = asyncio.Lock()
         self._kept: tuple[float, bytes] | None = None
 
-    def routes(self) -> Iterable[web.RouteDef]:
+    def routes(self) -> "Iterable[web.RouteDef]":
+        from aiohttp import web
+
         return (web.get("/metrics", self._scraped),)
 
-    async def _scraped(self, _request: web.Request) -> web.Response:
+    async def _scraped(self, _request: "web.Request") -> "web.Response":
+        from aiohttp import web
+
         loop = asyncio.get_running_loop()
         async with self._asking:
             if self._kept is None or loop.time() - self._kept[0] > KEPT_FOR.total_seconds():

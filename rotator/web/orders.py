@@ -21,7 +21,7 @@ from rotator.core.legible import legible
 from rotator.core.policy import Mode
 from rotator.core.sealed import Fingerprint
 from rotator.engine.ports import Watch
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.web.tries import AGAIN, TOO_OFTEN, Tries
 
 BODY_BYTES_MAX = 64 * 1024

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from rotator.core.report import Arrival, Receipt
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 
 QUEUE_MAX = 2_000
 BATCH_MAX = 100

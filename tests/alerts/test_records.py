@@ -333,7 +333,19 @@ def test_anything_else_at_the_signed_door_is_malformed(street: Street, data: Any
 
 def test_another_type_at_the_signed_door_is_ignored(street: Street) -> None:
     assert isinstance(signed(street, {"key": current_key()}, "invoice.paid"), Ignored)
-    assert isinstance(signed(street, {"key": current_key()}, None), Ignored)
+
+
+def test_a_body_at_the_signed_door_without_a_type_is_malformed(street: Street) -> None:
+    for body in ({"data": {"key": current_key()}}, {"type": None, "data": {"key": current_key()}}):
+        with pytest.raises(Malformed, match=r"no type; a leak is key\.leaked"):
+            only(street, "signed", body)
+
+
+@pytest.mark.parametrize("door", ["github", "gitguardian", "vault-radar", "azure-monitor", "signed"])
+@pytest.mark.parametrize("body", [[{"type": "key.leaked"}], [], "key.leaked", 7, None], ids=repr)
+def test_a_body_that_is_no_object_is_malformed_where_a_door_takes_one(street: Street, door: str, body: Any) -> None:
+    with pytest.raises(Malformed, match="no object"):
+        only(street, door, body)
 
 
 # --- Event Grid -----------------------------------------------------------------------------------------------------------------

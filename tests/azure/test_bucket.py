@@ -145,8 +145,18 @@ async def test_a_confirmation_takes_nothing_that_another_may_want() -> None:
     bucket = a_bucket()
     await spend(bucket, 1, Rank.CONFIRMATION)
     await spend(bucket, 5)
-    with pytest.raises(Throttled):
+    with pytest.raises(Throttled) as put_off:
         await bucket.take(Rank.CONFIRMATION, "a call", within_s=0)
+    assert "used up" not in put_off.value.what, "it is not, and nothing is wrong"
+
+
+@in_virtual_time
+async def test_nobody_is_told_that_a_budget_is_used_up_for_no_time_at_all() -> None:
+    bucket = a_bucket()
+    await spend(bucket, 20 - SLACK)
+    with pytest.raises(Throttled) as refused:
+        await bucket.take(Rank.KILL, "a kill", within_s=0)
+    assert refused.value.what.endswith("is used up; again in 1 s")
 
 
 @in_virtual_time

@@ -5,7 +5,8 @@
 `rotator --help` is measured as a process, from its start to its end. `rotator revoke` is measured in process time (user and system, as the
 kernel counts it for the child) and on the wall clock, from its start to its first call on the wire: a loopback server stands where Azure
 would, and takes note of the first connection. The bare interpreter (`python -c pass`) of the same run is what no program in Python can go
-below. The ledger is there already: the first command ever also makes its tables.
+below. The ledger is there already: the first command ever also makes its tables. A command whose settings are not there is measured as a
+process, too: to say so needs no SDK, and nobody should wait for one.
 """
 
 import argparse
@@ -25,17 +26,29 @@ import yaml
 
 from tests.bench.loopback import table
 
-HELP_TARGET_S, REVOKE_TARGET_S = 0.2, 1.0
+HELP_TARGET_S, REFUSED_TARGET_S, REVOKE_TARGET_S = 0.2, 0.5, 1.0
+DONE, USAGE = 0, 2
+REFUSED = ("status", "serve", "revoke")
+"""Commands that need the whole house, where their settings are there."""
 TIMES_WARM_UP = 2
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/chat-prod"
 
 
-def whole_process(command: Sequence[str]) -> tuple[float, float]:
+def whole_process(command: Sequence[str], ends: int = DONE) -> tuple[float, float]:
     """Wall clock and process time of a command, start to end."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    code = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
+    assert code == ends, (command, code)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, _spent(after) - _spent(before)
+
+
+def without_settings(place: Path) -> list[tuple[float, float]]:
+    """The same for each of REFUSED, which says that its settings are not there."""
+    missing = ["--config", str(place / "none.yaml")]
+    return [
+        whole_process([sys.executable, "-m", "rotator", name, *(["x"] if name == "revoke" else []), *missing], USAGE) for name in REFUSED
+    ]
 
 
 def first_call(place: Path) -> tuple[float, float]:
@@ -84,6 +97,7 @@ def measure(times: int) -> list[list[str]]:
     bare: list[tuple[float, float]] = []
     shown: list[tuple[float, float]] = []
     called: list[tuple[float, float]] = []
+    refused: list[list[tuple[float, float]]] = [[] for _ in REFUSED]
     with tempfile.TemporaryDirectory(prefix="rotator-bench-") as place:
         for number in range(times + TIMES_WARM_UP):
             one = (
@@ -92,12 +106,13 @@ def measure(times: int) -> list[list[str]]:
                 first_call(Path(place)),
             )
             if number >= TIMES_WARM_UP:
-                for kept, figure in zip((bare, shown, called), one, strict=True):
+                for kept, figure in zip((bare, shown, called, *refused), (*one, *without_settings(Path(place))), strict=True):
                     kept.append(figure)
     base = statistics.median(wall for wall, _ in bare)
     return [
         _row("python -c pass", bare, base, None, 0),
         _row("rotator --help", shown, base, HELP_TARGET_S, 0),
+        *(_row(f"rotator {name}, no settings", kept, base, REFUSED_TARGET_S, 1) for name, kept in zip(REFUSED, refused, strict=True)),
         _row("rotator revoke, to its first call", called, base, REVOKE_TARGET_S, 1),
     ]
 

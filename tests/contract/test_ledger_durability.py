@@ -17,7 +17,7 @@ import time_machine
 
 from rotator.core.faults import LeaseLost
 from rotator.engine.ports import HeldBy, Lease
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.store import Ledger
 from rotator.ledger.work import EMERGENCY

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from rotator.core.faults import LeaseLost
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.locks import AlreadyServed
 from rotator.ledger.opening import open_ledger
 from tests.contract.ledgers import NAME, claimed

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from rotator.azure import CLOUDS, Azure, Tokens
 from rotator.core.faults import Denied
 from rotator.core.sealed import Sealed
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.opening import open_ledger, upgrade_ledger
 from rotator.settings import Settings, SettingsError, parse
 from rotator.wiring import login_of

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine
 
 import rotator.ledger
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.opening import open_ledger
 from rotator.ledger.schema import REVISION, metadata
 from rotator.ledger.store import Ledger

@@ -17,7 +17,7 @@ from rotator.core.policy import Mode
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption, Kept, KeyMemory
 from rotator.engine.ports import Lease
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.onlooker import Onlooker
 from rotator.ledger.opening import open_ledger, open_onlooker
 from rotator.ledger.schema import metadata

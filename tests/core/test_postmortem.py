@@ -5,12 +5,13 @@ import random
 import secrets
 import string
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from markdown_it import MarkdownIt
 
 from rotator.core.incident import State
-from rotator.core.legible import LOOKED_AT_MAX, legible
+from rotator.core.legible import LOOKED_AT_MAX, legible, span
 from rotator.core.page import as_markdown
 from rotator.core.postmortem import SOURCES_SHOWN, as_json, facts
 from rotator.core.timeline import Timeline, timeline
@@ -117,3 +118,22 @@ def test_an_open_case_has_a_report_that_says_so() -> None:
     known = facts(timeline(chain.case, [report()], chain.events, None))
     assert known["figures"]["exposure"] == {"seconds": None, "at_most": False, "because": "it is not revoked"}
     assert known["summary"].endswith("It is open, and not known to be revoked.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.02, "< 0.1 s"),
+        (0.5, "0.5 s"),
+        (2, "2 s"),
+        (59.9, "59.9 s"),
+        (59.96, "1 min"),
+        (60, "1 min"),
+        (90, "1 min 30 s"),
+        (86_399.9, "1 d"),
+        (108_000, "1 d 6 h"),
+    ],
+)
+def test_a_duration_has_the_unit_that_it_fits(seconds: float, said: str) -> None:
+    assert span(timedelta(seconds=seconds)) == said

@@ -18,11 +18,13 @@ from rotator.core.faults import Rejected
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Adoption
 from rotator.dependents import KINDS, Tools, kinds_for, make
-from rotator.settings.kinds.table import table
+from rotator.settings.kinds.table import listing, permissions
 from tests.dependents.conftest import PUBLISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rotator.settings.kinds import Declaration
 
 TOP = Path(__file__).parent.parent.parent
 ROOMS = TOP / "rotator" / "dependents"
@@ -36,9 +38,11 @@ def tools(tmp_path: Path) -> Tools:
     return Tools(azure=create_autospec(Azure, instance=True), secret=secret, directory=tmp_path)
 
 
-def test_the_readme_has_the_table_of_kinds() -> None:
-    """`python -c "from rotator.settings.kinds import *; from rotator.settings.kinds.table import table; print(table(KINDS.values()))"`."""
-    assert table(KINDS.values()) in (TOP / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("written", [listing, permissions])
+def test_the_readme_says_of_the_kinds_what_is_declared(written: Callable[[Iterable[Declaration]], str]) -> None:
+    """`python -c "from rotator.settings.kinds import *; from rotator.settings.kinds.table import *; print(listing(KINDS.values()))"`, and
+    `permissions` likewise."""
+    assert f"\n\n{written(KINDS.values())}\n\n" in (TOP / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_kind_has_a_room_of_its_own_and_an_extra_that_exists() -> None:

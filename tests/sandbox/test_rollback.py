@@ -54,6 +54,7 @@ def test_what_would_be_done_is_shown_first_and_without_a_yes_nothing_is(overlapp
     assert shown.exit_code == 0
     assert "publish" in shown.stdout
     assert "back to" in shown.stdout
+    assert shown.stdout.rstrip().endswith("lives 1 h more.")
     asked = overlapping.run("rollback", NAME)
     assert asked.exit_code == 3
     assert "add --yes" in asked.output

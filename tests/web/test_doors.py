@@ -72,6 +72,18 @@ async def test_a_stranger_with_every_format_and_no_secret_achieves_nothing(doors
     assert len(doors.told("alert_refused")) == len(DOORS), "and the log is not his to fill"
 
 
+async def test_what_is_taken_and_ignored_says_why_to_its_sender_and_to_us(doors: Street) -> None:
+    for _ in range(3):
+        typo = {"type": "key.leakd", "data": {"key": current_key()}}
+        status, answer = await doors.post(doors.senders.signed_raw(typo))
+        assert (status, answer) == (202, {"taken": 0, "seen_before": False, "ignored": ["a type other than key.leaked"]})
+    (told,) = doors.told("alert_ignored", source="signed")
+    assert (told["because"], told["times"]) == ("a type other than key.leaked", 1)
+    status, answer = await doors.post(doors.senders.signed_raw([typo]))
+    assert (status, answer) == (400, {"error": "the body is JSON and no object"})
+    doors.assert_no_key_anywhere()
+
+
 async def test_a_sender_whose_clock_is_wrong_is_told_so(doors: Street) -> None:
     body: dict[str, Any] = {"type": "key.leaked", "data": {"key": current_key()}}
     for make in (doors.senders.signed_raw, doors.senders.gitguardian_raw):

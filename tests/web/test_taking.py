@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rotator.core.report import Arrival, Receipt
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.web.taking import BATCH_MAX, QUEUE_MAX, Taking, Unstored
 
 

@@ -49,6 +49,11 @@ def command(seed: int, common: Common) -> None:
     what the old keys are worth, count the calls that failed, and show it.
 
     Needs no account, no settings and no network; leaves nothing behind. Ends with 1 if any of it is not so.
+
+    \b
+    Examples:
+      rotator demo
+      rotator demo --output json
     """
     start_logging(common.log_level)
     with tempfile.TemporaryDirectory(prefix="rotator-demo-") as place, SandboxThread(Path(place), seed=seed) as azure:

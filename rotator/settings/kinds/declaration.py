@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, WithJsonSchema
 
-from rotator.settings.forms import Name, Strict, Url, pattern
+from rotator.settings.forms import Name, Strict, Url, pattern, resource_id
 
 STAGES_MAX = 9
 _FIELD = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*){0,7}$"
@@ -76,7 +76,7 @@ class Declaration:
         return said
 
 
-def resource_id(provider: str, *path: str) -> Any:
+def arm_id(provider: str, *path: str) -> Any:
     """The type of a parameter that is the id of an ARM resource: a provider, then each part of the path with a name behind it, in any case.
 
     A part that ends in `?` may be left out with its name.
@@ -87,5 +87,4 @@ def resource_id(provider: str, *path: str) -> Any:
         name, optional = part.removesuffix("?"), part.endswith("?")
         form += rf"(/{name}/[^/]+)?" if optional else rf"/{name}/[^/]+"
         example += f"[/{name}/NAME]" if optional else f"/{name}/NAME"
-    schema = {"type": "string", "pattern": "^/[Ss]ubscriptions/[^/]+/", "examples": [example]}
-    return Annotated[str, pattern(f"(?i:{form})", f"not a resource id of the form {example}"), WithJsonSchema(schema)]
+    return resource_id(form, (provider, *(part.removesuffix("?") for part in path)), example)

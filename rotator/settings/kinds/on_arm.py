@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from rotator.core.template import MARK
 from rotator.settings.forms import Format, Reference, pattern
-from rotator.settings.kinds.declaration import Declaration, DependentSettings, Permission, resource_id
+from rotator.settings.kinds.declaration import Declaration, DependentSettings, Permission, arm_id
 
 _SETTING = r"^[A-Za-z_][A-Za-z0-9_.:-]{0,255}$"
 _STORED = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
@@ -57,7 +57,7 @@ class AppService(DependentSettings):
     """App Service, Functions or Logic Apps Standard: one setting of a site, or of a slot (each slot is a dependent of its own)."""
 
     kind: Literal["app-service"]
-    site: resource_id("Microsoft.Web", "sites", "slots?")  # type: ignore[valid-type]
+    site: arm_id("Microsoft.Web", "sites", "slots?")  # type: ignore[valid-type]
     setting: SettingName
     format: Format = FORMAT
 
@@ -66,7 +66,7 @@ class ContainerApp(DependentSettings):
     """Azure Container Apps: one secret of an app."""
 
     kind: Literal["container-app"]
-    app: resource_id("Microsoft.App", "containerApps")  # type: ignore[valid-type]
+    app: arm_id("Microsoft.App", "containerApps")  # type: ignore[valid-type]
     secret: SecretName
     format: Format = FORMAT
 
@@ -75,7 +75,7 @@ class ContainerAppJob(DependentSettings):
     """Azure Container Apps: one secret of a job."""
 
     kind: Literal["container-app-job"]
-    job: resource_id("Microsoft.App", "jobs")  # type: ignore[valid-type]
+    job: arm_id("Microsoft.App", "jobs")  # type: ignore[valid-type]
     secret: SecretName
     format: Format = FORMAT
 
@@ -84,7 +84,7 @@ class ContainerInstance(DependentSettings):
     """Azure Container Instances: one environment variable of a group's containers."""
 
     kind: Literal["container-instance"]
-    group: resource_id("Microsoft.ContainerInstance", "containerGroups")  # type: ignore[valid-type]
+    group: arm_id("Microsoft.ContainerInstance", "containerGroups")  # type: ignore[valid-type]
     variable: Annotated[str, *_word(r"^[A-Za-z_][A-Za-z0-9_.-]*$", "not an environment variable's name")]
     container: Entity | None = Field(default=None, description="Only in this container; by default in each that has the variable.")
     secure: dict[SecureName, Reference] = Field(
@@ -98,7 +98,7 @@ class ApiManagement(DependentSettings):
     """API Management: a named value, or a header or query parameter that a backend is called with."""
 
     kind: Literal["api-management"]
-    service: resource_id("Microsoft.ApiManagement", "service")  # type: ignore[valid-type]
+    service: arm_id("Microsoft.ApiManagement", "service")  # type: ignore[valid-type]
     named_value: Entity | None = None
     backend: Entity | None = None
     header: HeaderName | None = None
@@ -117,7 +117,7 @@ class FoundryConnection(DependentSettings):
     """AI Foundry: an API-key connection of an account or of a project."""
 
     kind: Literal["foundry-connection"]
-    connection: resource_id("Microsoft.CognitiveServices", "accounts", "projects?", "connections")  # type: ignore[valid-type]
+    connection: arm_id("Microsoft.CognitiveServices", "accounts", "projects?", "connections")  # type: ignore[valid-type]
     format: Format = FORMAT
 
 
@@ -125,7 +125,7 @@ class MachineLearningConnection(DependentSettings):
     """Azure Machine Learning: an API-key connection of a workspace (or of a hub)."""
 
     kind: Literal["machine-learning-connection"]
-    connection: resource_id("Microsoft.MachineLearningServices", "workspaces", "connections")  # type: ignore[valid-type]
+    connection: arm_id("Microsoft.MachineLearningServices", "workspaces", "connections")  # type: ignore[valid-type]
     format: Format = FORMAT
 
 
@@ -133,7 +133,7 @@ class DataFactory(DependentSettings):
     """Data Factory: one secret property of a linked service."""
 
     kind: Literal["data-factory"]
-    linked_service: resource_id("Microsoft.DataFactory", "factories", "linkedservices")  # type: ignore[valid-type]
+    linked_service: arm_id("Microsoft.DataFactory", "factories", "linkedservices")  # type: ignore[valid-type]
     property: FieldPath
     format: Format = FORMAT
 

@@ -21,7 +21,7 @@ from rotator.core.standing import Rank, Roll
 from rotator.core.timeline import Timeline, timeline
 from rotator.engine.ports import Watch
 from rotator.ledger import rows
-from rotator.ledger.database import LedgerFault
+from rotator.ledger.fault import LedgerFault
 from rotator.ledger.onlooker import Onlooker, Story
 from rotator.web.page.credential import EVENTS, Room, credential
 from rotator.web.page.fleet import LEAF, Listing
