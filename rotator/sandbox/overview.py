@@ -58,8 +58,9 @@ class Overview:
         end = start + min(self._state.page_size, int(options.get("$top", _GRAPH_PAGE_MAX)), _GRAPH_PAGE_MAX)
         page = rows[start:end]
         body: dict[str, Any] = {"totalRecords": len(rows), "count": len(page), "resultTruncated": "false", "facets": [], "data": page}
-        if end < len(rows):
-            body["$skipToken"] = base64.b64encode(f"at:{end}".encode()).decode()
+        repeats = call.operation in self._state.repeating
+        if end < len(rows) or repeats:
+            body["$skipToken"] = base64.b64encode(f"at:{start if repeats else end}".encode()).decode()
         return Answer(body=body)
 
     def vaults(self, call: Call) -> Answer:
@@ -119,8 +120,9 @@ class Overview:
         start = _offset(call.query.get("$skiptoken"))
         end = start + self._state.page_size
         body: dict[str, Any] = {"value": rows[start:end]}
-        if end < len(rows):
-            query = {**call.query, "$skiptoken": base64.b64encode(f"at:{end}".encode()).decode()}
+        repeats = call.operation in self._state.repeating
+        if end < len(rows) or repeats:
+            query = {**call.query, "$skiptoken": base64.b64encode(f"at:{start if repeats else end}".encode()).decode()}
             body["nextLink"] = f"{self._url}{call.request.path}?{urlencode(query)}"
         return Answer(body=body)
 

@@ -121,6 +121,8 @@ class State:
         self.grants = Grants()
         self.locks: list[tuple[str, str]] = []
         self.graph_denied = False
+        # Lists whose next page is the page itself: ListActivity, QueryGraph.
+        self.repeating: set[str] = set()
         # Policy assignments and initiatives, as the API shows them.
         self.policies: list[dict[str, Any]] = []
         self.initiatives: dict[str, dict[str, Any]] = {}
