@@ -1,8 +1,10 @@
 """`rotator doctor`: can rotator do what its settings ask, and could each credential be revoked right now?"""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ import click
 
 from rotator.cli.progress import Counter
 from rotator.cli.session import Common, Exit, chosen, common_options, read_settings, sentence
-from rotator.cli.show import NOTHING, heard, print_json, print_table
+from rotator.cli.show import NOTHING, heard, length, print_json, print_table
+from rotator.core.policy import Mode
 from rotator.doctor.findings import SUBJECTS, Finding, Severity, worst
 from rotator.doctor.readiness import Readiness, judged, ordered
 
@@ -125,7 +128,7 @@ def _readiness(found: list[Readiness], common: Common) -> Exit:
     if common.json:
         print_json([_row(one) for one in found])
     else:
-        columns = ("credential", "ready", "on compromise", "killed in", "if cut", "then proven in", "because")
+        columns = ("credential", "ready", "on compromise", "killed in", "if cut", "published", "then proven in", "because")
         rows = [
             (
                 one.name,
@@ -133,6 +136,7 @@ def _readiness(found: list[Readiness], common: Common) -> Exit:
                 one.mode.value,
                 _seconds(one.killed_in),
                 _seconds(one.cut_in),
+                NOTHING if one.mode is Mode.CONTAIN or not one.killed_in else "yes" if one.publishes else "no",
                 _seconds(one.proven_in),
                 "; ".join(one.because)
                 or ("from what these steps took before" if not one.guessed else f"guessed: {', '.join(one.guessed)}"),
@@ -143,8 +147,12 @@ def _readiness(found: list[Readiness], common: Common) -> Exit:
     return Exit.DONE if all(one.ready for one in found) else Exit.FAILED
 
 
-def _seconds(value: Any) -> str:
-    return NOTHING if value is None else f"{value.total_seconds():.1f} s"
+def _seconds(value: timedelta | None) -> str:
+    """What is short is not called nothing."""
+    if value is None:
+        return NOTHING
+    seconds = value.total_seconds()
+    return f"{math.ceil(seconds * 1000)} ms" if seconds < 0.1 else f"{seconds:.1f} s" if seconds < 60 else length(value)
 
 
 def _row(one: Readiness) -> dict[str, Any]:
@@ -158,6 +166,7 @@ def _row(one: Readiness) -> dict[str, Any]:
         "mode": one.mode.value,
         "killed_in_seconds": number(one.killed_in),
         "cut_in_seconds": number(one.cut_in),
+        "publishes": one.publishes,
         "proven_in_seconds": number(one.proven_in),
         "guessed": list(one.guessed),
     }

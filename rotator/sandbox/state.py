@@ -118,7 +118,7 @@ class State:
         self.poll_after_s = 0
         self.stopping = False
         # Who may do what; locks on groups and subscriptions: (scope, level); whether Resource Graph answers.
-        self.grants = Grants()
+        self.grants = Grants(principal=self.sessions.object_id)
         self.locks: list[tuple[str, str]] = []
         self.graph_denied = False
         # Lists whose next page is the page itself: ListActivity, QueryGraph.

@@ -97,6 +97,7 @@ SURVEY = Role(
         Permission(action="Microsoft.Resources/subscriptions/resourceGroups/read", at="account"),
         Permission(action="Microsoft.Authorization/locks/read", at="account"),
         Permission(action="Microsoft.Authorization/permissions/read", at="account"),
+        Permission(action="Microsoft.Authorization/denyAssignments/read", at="account"),
         Permission(action="Microsoft.Authorization/policyAssignments/read", at="account"),
         Permission(action="Microsoft.Authorization/policySetDefinitions/read", at="account"),
         Permission(action="Microsoft.Insights/eventtypes/values/read", at="account", only_for="the activity log"),

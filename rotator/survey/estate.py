@@ -10,7 +10,6 @@ from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Unseen
 from rotator.hunt.finding import Copy
 
-
 KEPT_FOR = timedelta(days=89)
 """How far back the activity log is asked. Azure keeps 90 days, and refuses a question that starts before them."""
 

@@ -158,7 +158,7 @@ def test_a_list_that_repeats_itself_is_said_and_not_read_for_ever(estate: Estate
     assert "the list repeats itself" in found["how"]
     assert [one["what"].split(" of ")[0] for one in found["unseen"]] == ["the activity log"]
     assert "the list repeats itself" in found["unseen"][0]["because"]
-    assert set(by_name(found)) == set(one["name"] for one in estate.fleet)
+    assert set(by_name(found)) == {one["name"] for one in estate.fleet}
     assert sum(entry.operation in azure.state.repeating for entry in azure.journal) <= 4
 
 
