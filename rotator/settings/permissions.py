@@ -125,6 +125,10 @@ HUNT = Role(
             Permission(action=f"Microsoft.MachineLearningServices/workspaces/connections/{action}", at="connection")
             for action in ("read", "listsecrets/action")
         ),
+        *(
+            Permission(action=f"Microsoft.DataFactory/factories/{action}", at="linked_service")
+            for action in ("read", "linkedservices/read")
+        ),
         *(Permission(action=f"{_ACCOUNTS}/{action}", at="connection") for action in ("read", "connections/read")),
         *(Permission(action=f"{_ACCOUNTS}/projects/{action}", at="connection") for action in ("read", "connections/read")),
         Permission(action="Microsoft.KeyVault/vaults/read", at="secret"),
