@@ -34,8 +34,12 @@ WELL_MAX = 12
 @common_options
 def command(names: tuple[str, ...], as_readiness: bool, show_all: bool, common: Common) -> None:
     """Ask whether rotator can do what its settings ask: identity, clock, ledger, each account, vault and dependent (or those NAMED), the
-    senders of alerts, the notifier. Permissions as Azure itself tells them, and calls that change nothing. Each trouble comes with what
-    mends it. Exit code 0 where nothing is in the way, 1 where something is.
+    senders of alerts, the notifier. Permissions as Azure itself tells them, less what deny assignments take away, and calls that change
+    nothing. Each trouble comes with what mends it. Exit code 0 where nothing is in the way, 1 where something is.
+
+    --readiness supposes that each key leaked now, and walks what `revoke` would do by the policy's mode and by a cut. ✓: killed, and the
+    vault's readers have a live key after it. !: killed (a drain at its deadline), but nothing can be published, or the vault gives out a
+    dead key already. ✗: not even a cut would kill it. Exit code 1 where one is not ready.
 
     \b
     Examples:

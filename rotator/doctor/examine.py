@@ -14,8 +14,8 @@ from rotator.core.snapshot import SecretView, Snapshot, Unseen
 from rotator.doctor import accounts, alerts, clock, dependents, identity, ledger, notify, policies, scopes, vaults
 from rotator.doctor.denials import Ourselves, ourselves
 from rotator.doctor.findings import About, Finding, Severity, Subject, ordered, worst
-from rotator.doctor.readiness import Reading
 from rotator.doctor.round import Round, Stopwatch
+from rotator.doctor.supposed import Reading
 from rotator.engine.observe import Look, observe
 from rotator.survey.accounts import inventory
 from rotator.survey.estate import VaultPlace

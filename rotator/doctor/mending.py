@@ -35,8 +35,9 @@ def soft_delete(vault: str) -> str:
     return f"az resource update --ids {shlex.quote(vault)} --set properties.enableSoftDelete=true"
 
 
-def let_in(vault: str) -> str:
-    return f"az keyvault network-rule add --name {vault_name(vault)} --ip-address THIS-MACHINE, or a private endpoint"
+def let_in(vault: str, id_: str = "") -> str:
+    name = id_.rsplit("/", 1)[-1] or vault_name(vault)
+    return f"az keyvault network-rule add --name {name} --ip-address THIS-MACHINE, or a private endpoint"
 
 
 def enable(secret: Secret, version: str) -> str:

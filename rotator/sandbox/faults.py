@@ -111,6 +111,7 @@ OTHER_OPERATIONS = (
     "QueryGraph",
     "ListVaults",
     "ListLocks",
+    "ListDenials",
     "ListPermissions",
     "ListPolicies",
     "GetInitiative",

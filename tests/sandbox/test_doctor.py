@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,20 @@ def test_a_kind_without_a_probe_is_killed_at_the_drain_deadline_as_the_dry_run_s
     change(estate, lambda document: document["defaults"].update(unprovable="accept"))
     row = ready(estate)
     assert (row["ready"], row["publishes"], row["proven_in_seconds"]) == (True, True, None)
+
+
+def test_what_readiness_foretells_of_a_firewall_is_what_then_happens(estate: Estate) -> None:
+    azure = estate.azure
+    change(estate, lambda document: document["defaults"].update(drain_deadline="1s"))
+    azure.change_account("chat-prod", firewall=True)
+    foretold, before = ready(estate), len(azure.secret("kv-1", "chat-prod-key"))
+    done = estate.run("revoke", "chat-prod", "--yes", "--timeout", "4s", "--output", "json")
+    (row,) = json.loads(done.stdout)
+    took = datetime.fromisoformat(row["timings"]["revoked"]) - datetime.fromisoformat(row["timings"]["reported"])
+    assert done.exit_code == 5, done.output
+    assert (foretold["publishes"], len(azure.secret("kv-1", "chat-prod-key"))) == (False, before)
+    assert took.total_seconds() >= 1  # no sooner than the deadline
+    assert foretold["killed_in_seconds"] >= 1
 
 
 def test_a_vault_that_holds_a_dead_key_is_not_called_ready(estate: Estate) -> None:
