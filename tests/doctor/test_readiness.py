@@ -9,7 +9,8 @@ import pytest
 from rotator.cli.doctor import _seconds
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.snapshot import Adoption, SecretView, Snapshot
-from rotator.doctor.readiness import Readiness, Reading, judged, ordered
+from rotator.doctor.readiness import Readiness, judged, ordered
+from rotator.doctor.supposed import Reading
 from tests.core.situations import FOREIGN, NOW, account, at_rest, case, credential, dependent, unseen, untagged, vault, version
 
 MS = timedelta(milliseconds=1)
