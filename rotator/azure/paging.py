@@ -8,22 +8,23 @@ from typing import Any
 
 from rotator.core.faults import Rejected
 
-REPEATS = "the list repeats itself"
+LIST = "the list"
 
 
 class Pages:
     """Which pages were asked for. Each `turn` is to another one, by whatever the service names it with: a link, a token."""
 
-    def __init__(self, pages_max: int) -> None:
+    def __init__(self, pages_max: int, what: str = LIST) -> None:
         self._pages_max = pages_max
+        self._what = what
         self._seen: set[str] = set()
 
     def turn(self, page: str) -> None:
         """Raises Rejected where the page was given out before, or is one too many."""
         if page in self._seen:
-            raise Rejected(f"{REPEATS}: a page of it names one that was there before")
+            raise Rejected(f"{self._what} repeats itself: a page of it names one that was there before")
         if len(self._seen) + 1 >= self._pages_max:
-            raise Rejected(f"the list has more than {self._pages_max:,} pages")
+            raise Rejected(f"{self._what} has more than {self._pages_max:,} pages")
         self._seen.add(page)
 
 

@@ -24,9 +24,9 @@ from rotator.wiring import House
 def command(names: tuple[str, ...], subscriptions: tuple[str, ...], group: str, kubeconfigs: tuple[str, ...], common: Common) -> None:
     """Compare fingerprints, never values: of app settings and connection strings of App Service, secrets and plain variables of Container
     Apps and their jobs, plain variables of Container Instances, named values and backends of API Management, Azure ML connections, vault
-    and Kubernetes secrets with the live keys of every credential (or those NAMED). References to a credential's secret are found in the
-    same places, and in linked services of Data Factory. Lists who holds a key and is not in the settings, with the YAML to add. Changes
-    nothing.
+    and Kubernetes secrets with the live keys of every credential (or those NAMED). References to a credential's secret are found in those
+    of these places that can refer to a vault, and in linked services of Data Factory. Lists who holds a key, or reads a secret, and is not
+    in the settings, with the YAML to add. Changes nothing.
 
     What cannot be searched is listed with the permission that it needs, and makes the exit code 1. What Azure gives back to nobody
     (secure variables of Container Instances, AI Foundry connections) is listed as well: only a person can tell what it holds.

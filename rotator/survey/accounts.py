@@ -43,7 +43,7 @@ async def graph(arm: ResourceManager, query: str) -> list[dict[str, Any]]:
     """
     found: list[dict[str, Any]] = []
     options: dict[str, Any] = {"resultFormat": "objectArray", "$top": GRAPH_PAGE}
-    pages = Pages(PAGES_MAX)
+    pages = Pages(PAGES_MAX, "Resource Graph: the list")
     while True:
         with faults("Resource Graph", needs="Reader"):
             page = await arm.call("POST", "/providers/Microsoft.ResourceGraph/resources", GRAPH_API, {"query": query, "options": options})
