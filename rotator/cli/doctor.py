@@ -38,8 +38,8 @@ def command(names: tuple[str, ...], as_readiness: bool, show_all: bool, common: 
     nothing. Each trouble comes with what mends it. Exit code 0 where nothing is in the way, 1 where something is.
 
     --readiness supposes that each key leaked now, and walks what `revoke` would do by the policy's mode and by a cut. ✓: killed, and the
-    vault's readers have a live key after it. !: killed (a drain at its deadline), but nothing can be published, or the vault gives out a
-    dead key already. ✗: not even a cut would kill it. Exit code 1 where one is not ready.
+    vault's readers have a live key after it. !: killed, but only at the drain's deadline, or nothing can be published after it, or the
+    vault gives out a dead key already. ✗: not even a cut would kill it. Exit code 1 where one is not ready.
 
     \b
     Examples:

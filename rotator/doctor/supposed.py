@@ -18,7 +18,7 @@ from rotator.core.forecast import Forecast, runbook
 from rotator.core.incident import Alert, Incident, open_incident
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.sealed import Fingerprint
-from rotator.core.snapshot import AccountView, Snapshot, Unseen
+from rotator.core.snapshot import AccountView, Adoption, Snapshot, Unseen
 from rotator.core.step import Do, Publish, Revoke, Step
 
 PROBES = 3
@@ -65,19 +65,21 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """`steps` lead to the kill; `waits`: it comes at the deadline of the drain, because nothing can be published; `stuck`: why."""
+    """`steps` lead to the kill. `waits`: for what it waits until the deadline of the drain, empty where it does not; `stuck`: where the
+    whole walk ends.
+    """
 
     killed_in: timedelta | None
     steps: tuple[str, ...]
     publishes: bool
-    waits: bool
+    waits: str
     stuck: str
 
     def troubles(self, mode: Mode) -> tuple[str, ...]:
         if self.killed_in is None:
             return (self.stuck,)
         if self.publishes or mode is Mode.CONTAIN:
-            return ()
+            return (f"killed only at the drain deadline: {self.waits}",) if self.waits else ()
         when = "killed at the drain deadline, and " if self.waits else ""
         return (f"{when}NOTHING CAN BE PUBLISHED: {self.stuck}",)
 
@@ -88,10 +90,11 @@ def walked(one: Reading, slot: Slot, value: Fingerprint, mode: Mode, history: Hi
     case = open_incident("supposed", one.credential, alert, slot=slot, mode=mode)
     others = [known for known in one.incidents if known.fingerprint != value]
     lines = runbook(_as_found(one), _as_asked(one), [*others, case], one.now)
-    at, steps = timedelta(), list[str]()
+    at, steps, waited = timedelta(), list[str](), ""
     for line in lines:
         at = max(at, line.not_before - one.now)
         if not isinstance(line.decision, Do):
+            waited = line.decision.because
             continue
         step: Step = line.decision.step
         at += _look(one) + length_of(step.name, one, history)
@@ -100,10 +103,13 @@ def walked(one: Reading, slot: Slot, value: Fingerprint, mode: Mode, history: Hi
             latest = case.deadline - one.now + _look(one) + length_of(step.name, one, history)
             break
     else:
-        return Walk(killed_in=None, steps=tuple(steps), publishes=False, waits=False, stuck=lines[-1].decision.because)
+        return Walk(killed_in=None, steps=tuple(steps), publishes=False, waits="", stuck=lines[-1].decision.because)
     publishes = any(isinstance(line.decision, Do) and isinstance(line.decision.step, Publish) for line in lines)
-    waits = not case.cuts and line.not_before >= case.deadline
-    return Walk(killed_in=min(at, latest), steps=tuple(steps), publishes=publishes, waits=waits, stuck=_stuck(one, lines))
+    blind = "" if case.cuts else _blind(one)
+    waits = waited if not case.cuts and line.not_before >= case.deadline else blind
+    return Walk(
+        killed_in=latest if blind else min(at, latest), steps=tuple(steps), publishes=publishes, waits=waits, stuck=_stuck(one, lines)
+    )
 
 
 def _as_found(one: Reading) -> Snapshot:
@@ -120,6 +126,12 @@ def _as_asked(one: Reading) -> Credential:
     """`unprovable: accept` is for a data plane that nobody can ask, and not for one that answers and does not accept."""
     strict = replace(one.credential.policy, unprovable=Unprovable.REFUSE)
     return replace(one.credential, policy=strict) if one.refuses else one.credential
+
+
+def _blind(one: Reading) -> str:
+    """A runbook supposes that a step succeeds, so that whoever is handed a value has it; of one that cannot be seen nobody will know."""
+    names = [view.name for view in one.snapshot.dependents if view.adoption is Adoption.UNSEEN]
+    return f"whether {', '.join(names)} has moved cannot be seen" if names else ""
 
 
 def _stuck(one: Reading, lines: Sequence[Forecast]) -> str:

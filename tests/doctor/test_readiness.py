@@ -95,6 +95,13 @@ def test_a_vault_that_cannot_be_seen_holds_up_a_drain_and_no_cut() -> None:
     assert (one.ready, one.killed_in, one.cut_in) == (False, KILL_AT_DEADLINE, 600 * MS)
 
 
+def test_a_dependent_that_nobody_sees_holds_a_drain_up_to_its_deadline_and_that_is_said() -> None:
+    one = of(at_rest(dependents=(dependent("api", Adoption.UNSEEN, because="403"),)))
+    assert (one.ready, one.publishes, one.killed_in) == (False, True, KILL_AT_DEADLINE)
+    assert "killed only at the drain deadline" in one.because[0]
+    assert of(at_rest(dependents=(dependent("api", Adoption.UNSEEN),)), Mode.CUT).ready
+
+
 def test_what_the_settings_accept_is_published_without_proof_and_no_death_proven() -> None:
     accepted = {"unprovable": Unprovable.ACCEPT}
     one = of(UNPROVABLE, policy=accepted, provable=False)
