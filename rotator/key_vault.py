@@ -19,8 +19,9 @@ from azure.keyvault.secrets import KeyVaultSecret
 from azure.keyvault.secrets.aio import SecretClient
 
 from rotator.azure import Azure, error_code, faults
+from rotator.azure.paging import rows_of
 from rotator.core.credential import Secret, Version, tagged_version
-from rotator.core.faults import Ambiguous, Denied, Fault, Missing, Rejected
+from rotator.core.faults import Ambiguous, Denied, Fault, Missing
 from rotator.core.sealed import Sealed
 from rotator.core.snapshot import Current, SecretView
 from rotator.engine.ports import Edition, Glimpse, Placed, SecretLook
@@ -78,13 +79,9 @@ class KeyVault:
         """Every secret of a vault with its current version, as the tags tell it: names and tags alone, no value is read."""
         found: list[tuple[Secret, Version]] = []
         with faults(f"the secrets of {vault}", needs=f"{_DATA}/readMetadata/action"):
-            pages = self._at(Secret(vault=vault, name="")).list_properties_of_secrets().by_page()
-            for _ in range(PAGES_MAX):
-                page = await anext(pages, None)
-                if page is None:
-                    return found
-                found += [(Secret(vault=vault, name=item.name or ""), _version(item)) async for item in page]
-        raise Rejected(f"{vault} has more secrets than {PAGES_MAX} pages hold")
+            async for item in rows_of(self._at(Secret(vault=vault, name="")).list_properties_of_secrets(), PAGES_MAX):
+                found.append((Secret(vault=vault, name=item.name or ""), _version(item)))
+        return found
 
     async def read(self, secret: Secret, version: str) -> Sealed:
         """What one version holds. Raises Missing where it is not there or may not be read any more."""
@@ -122,15 +119,9 @@ class KeyVault:
             await self._at(secret).recover_deleted_secret(secret.name)
 
     async def _versions(self, client: SecretClient, secret: Secret) -> tuple[Version, ...]:
-        found: list[Version] = []
         with faults(f"versions of secret {secret.name}", needs=f"{_DATA}/readMetadata/action"):
-            pages = client.list_properties_of_secret_versions(secret.name).by_page()
-            for _ in range(PAGES_MAX):
-                page = await anext(pages, None)
-                if page is None:
-                    return tuple(found)
-                found += [_version(properties) async for properties in page]
-        raise Rejected(f"secret {secret.name} has more versions than {PAGES_MAX} pages hold")
+            listed = client.list_properties_of_secret_versions(secret.name)
+            return tuple([_version(properties) async for properties in rows_of(listed, PAGES_MAX)])
 
     async def _current(self, client: SecretClient, secret: Secret) -> KeyVaultSecret:
         with faults(f"secret {secret.name}", needs=f"{_DATA}/getSecret/action"):

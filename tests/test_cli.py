@@ -125,7 +125,7 @@ def is_taken(line: str) -> str:
     while words and isinstance(found, click.Group) and (inner := found.get_command(click.Context(found), words[0])) is not None:
         found = inner
         path.append(words.pop(0))
-    found.make_context(path[-1], words)
+    found.make_context(path[-1], [word for word in words if word != "--help"])  # which every command takes, and ends with
     return " ".join(path)
 
 

@@ -10,6 +10,8 @@ from azure.mgmt.core import AsyncARMPipelineClient
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from rotator.azure.connection import Azure
+from rotator.azure.paging import Pages
+from rotator.core.faults import Rejected
 
 PAGES_MAX = 1_000
 ROWS_MAX = 100_000
@@ -47,20 +49,26 @@ class ResourceManager:
         return found
 
     async def rows(self, resource: str, api_version: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """A list, all its pages. A link that leads elsewhere than to the same list is not followed: our token goes with it."""
+        """A list, all its pages. A link that leads elsewhere than to the same list is not followed: our token goes with it.
+
+        Raises:
+            Rejected: it repeats itself, or has more than is read of one list.
+        """
         found: list[dict[str, Any]] = []
-        asked = dict(query or {})
-        for _ in range(PAGES_MAX):
+        asked, pages = dict(query or {}), Pages(PAGES_MAX)
+        while True:
             page = await self.call("GET", resource, api_version, query=asked)
             value = page.get("value")
             if not isinstance(value, list):
                 raise TypeError("not a list")
             found += [row for row in value if isinstance(row, dict)]
             link = page.get("nextLink")
-            if not link or len(found) >= ROWS_MAX:
+            if not link:
                 return found
+            if len(found) > ROWS_MAX:
+                raise Rejected(f"the list has more than {ROWS_MAX:,} rows")
+            pages.turn(str(link))
             asked = self._next(resource, str(link))
-        return found
 
     def _next(self, resource: str, link: str) -> dict[str, str]:
         there, here = urlsplit(link), urlsplit(self._base + resource)

@@ -44,13 +44,16 @@ def command(
     """Every Azure AI account over all subscriptions that you can see: kind, exposure, age of its keys, the vault secrets that hold them,
     and whether the settings manage it. Changes nothing. Works without settings, too: then as whoever `az login` says, in the public cloud.
 
-    Copies are looked for in vaults. `--hunt` looks everywhere else, too: app settings, Container Apps, Container Instances, API Management,
-    connections of Azure ML and AI Foundry, clusters. It is asked for and no default, because it reads every setting of every app that you
-    may read, which the owners of those apps see in their logs, and spends a call an app of the budget of writes that revocations live on;
-    how many, it says before each sort. Where it is denied, that is listed with the permission that is missing, and the rest is searched.
+    Copies are looked for in vaults. `--hunt` looks everywhere else, too, where `rotator hunt` does: App Service, Container Apps,
+    Container Instances, API Management, Data Factory, connections of Azure ML and AI Foundry, clusters. It is asked for and no default,
+    because it reads every setting of every app that you may read, which the owners of those apps see in their logs, and spends calls
+    for each app of the budget of writes that kills live on; how many, it says before each sort. Where it is denied, that is listed with
+    the permission that is missing, and the rest is searched.
 
     Of --fail-on, `copied` is a key that the settings do not know to be held there, `pinned` a reference to one version, `unwatched` a
-    reference that the settings do not know; the last two need --hunt, and `copied` without it is about vaults alone.
+    reference that the settings do not know; the last two need --hunt, and `copied` without it is about vaults alone. `older-than` fails
+    for a key that is older, and for one of which nobody saw a rotation: at least so old (≥) cannot be shown to be younger. `unknown-age`
+    is one of which nothing tells even that.
 
     \b
     Examples:

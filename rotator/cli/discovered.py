@@ -90,7 +90,7 @@ def print_survey(survey: Survey) -> None:
             "on" if found.account.local_auth else "off",
             found.account.exposure.value,
             _age(found, survey.at),
-            found.managed_as or "nobody" if found.account.local_auth else NOTHING,
+            found.managed_as or ("nobody" if found.account.local_auth else NOTHING),
             ", ".join(f"{one.secret}{'' if one.whole else ' (a part of it)'}" for one in found.holdings) or NOTHING,
             _copies(found.copies),
         )
@@ -128,9 +128,7 @@ def _print_copies(survey: Survey) -> None:
 
 def _age(found: Found, now: datetime) -> str:
     old = age(found, now)
-    if not found.account.local_auth or old.value is None:
-        return NOTHING
-    return f"{'' if old.exact else '≥ '}{length(old.value)}"
+    return NOTHING if old.value is None else f"{'' if old.exact else '≥ '}{length(old.value)}"
 
 
 def print_posture(survey: Survey) -> None:
@@ -154,7 +152,7 @@ def print_posture(survey: Survey) -> None:
     }
     rows = [(word.replace("_", " "), str(len(groups[word])), what, _few(groups[word])) for word, what in said.items() if word in groups]
     print_table("posture", ("what", "accounts", "which means", "names"), rows, empty="no account that this identity can see")
-    click.echo("Ages of keys (at least so old, where no rotation is known):")
+    click.echo("Ages of keys (at least: no rotation is in the history that Azure keeps, or in anything else):")
     for line in bars(histogram(survey)):
         click.echo(f"  {line}")
     _print_unseen(survey)

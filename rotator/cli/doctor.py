@@ -1,8 +1,10 @@
 """`rotator doctor`: can rotator do what its settings ask, and could each credential be revoked right now?"""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ import click
 
 from rotator.cli.progress import Counter
 from rotator.cli.session import Common, Exit, chosen, common_options, read_settings, sentence
-from rotator.cli.show import NOTHING, heard, print_json, print_table
+from rotator.cli.show import NOTHING, heard, length, print_json, print_table
+from rotator.core.policy import Mode
 from rotator.doctor.findings import SUBJECTS, Finding, Severity, worst
 from rotator.doctor.readiness import Readiness, judged, ordered
 
@@ -31,8 +34,12 @@ WELL_MAX = 12
 @common_options
 def command(names: tuple[str, ...], as_readiness: bool, show_all: bool, common: Common) -> None:
     """Ask whether rotator can do what its settings ask: identity, clock, ledger, each account, vault and dependent (or those NAMED), the
-    senders of alerts, the notifier. Permissions as Azure itself tells them, and calls that change nothing. Each trouble comes with what
-    mends it. Exit code 0 where nothing is in the way, 1 where something is.
+    senders of alerts, the notifier. Permissions as Azure itself tells them, less what deny assignments take away, and calls that change
+    nothing. Each trouble comes with what mends it. Exit code 0 where nothing is in the way, 1 where something is.
+
+    --readiness supposes that each key leaked now, and walks what `revoke` would do by the policy's mode and by a cut. ✓: killed, and the
+    vault's readers have a live key after it. !: killed, but only at the drain's deadline, or nothing can be published after it, or the
+    vault gives out a dead key already. ✗: not even a cut would kill it. Exit code 1 where one is not ready.
 
     \b
     Examples:
@@ -125,7 +132,7 @@ def _readiness(found: list[Readiness], common: Common) -> Exit:
     if common.json:
         print_json([_row(one) for one in found])
     else:
-        columns = ("credential", "ready", "on compromise", "killed in", "if cut", "then proven in", "because")
+        columns = ("credential", "ready", "on compromise", "killed in", "if cut", "published", "then proven in", "because")
         rows = [
             (
                 one.name,
@@ -133,6 +140,7 @@ def _readiness(found: list[Readiness], common: Common) -> Exit:
                 one.mode.value,
                 _seconds(one.killed_in),
                 _seconds(one.cut_in),
+                NOTHING if one.mode is Mode.CONTAIN or not one.killed_in else "yes" if one.publishes else "no",
                 _seconds(one.proven_in),
                 "; ".join(one.because)
                 or ("from what these steps took before" if not one.guessed else f"guessed: {', '.join(one.guessed)}"),
@@ -143,8 +151,12 @@ def _readiness(found: list[Readiness], common: Common) -> Exit:
     return Exit.DONE if all(one.ready for one in found) else Exit.FAILED
 
 
-def _seconds(value: Any) -> str:
-    return NOTHING if value is None else f"{value.total_seconds():.1f} s"
+def _seconds(value: timedelta | None) -> str:
+    """What is short is not called nothing."""
+    if value is None:
+        return NOTHING
+    seconds = value.total_seconds()
+    return f"{math.ceil(seconds * 1000)} ms" if seconds < 0.1 else f"{seconds:.1f} s" if seconds < 60 else length(value)
 
 
 def _row(one: Readiness) -> dict[str, Any]:
@@ -158,6 +170,7 @@ def _row(one: Readiness) -> dict[str, Any]:
         "mode": one.mode.value,
         "killed_in_seconds": number(one.killed_in),
         "cut_in_seconds": number(one.cut_in),
+        "publishes": one.publishes,
         "proven_in_seconds": number(one.proven_in),
         "guessed": list(one.guessed),
     }

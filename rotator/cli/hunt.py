@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 @click.option("--kubeconfig", "kubeconfigs", multiple=True, metavar="FILE[@CONTEXT]", help="Search the Secrets of this cluster, too.")
 @common_options
 def command(names: tuple[str, ...], subscriptions: tuple[str, ...], group: str, kubeconfigs: tuple[str, ...], common: Common) -> None:
-    """Compare fingerprints, never values: of app settings, Container Apps secrets, plain variables of Container Instances, named values
-    and backends of API Management, Azure ML connections, vault and Kubernetes secrets with the live keys of every credential (or those
-    NAMED). Lists who holds one and is not in the settings, with the YAML to add. Changes nothing.
+    """Compare fingerprints, never values: of app settings and connection strings of App Service, secrets and plain variables of Container
+    Apps and their jobs, plain variables of Container Instances, named values and backends of API Management, Azure ML connections, vault
+    and Kubernetes secrets with the live keys of every credential (or those NAMED). References to a credential's secret are found in those
+    of these places that can refer to a vault, and in linked services of Data Factory. Lists who holds a key, or reads a secret, and is not
+    in the settings, with the YAML to add. Changes nothing.
 
     What cannot be searched is listed with the permission that it needs, and makes the exit code 1. What Azure gives back to nobody
-    (secure variables, AI Foundry connections) is listed as well: only a person can tell what it holds. Not searched at all, for nothing
-    there can be read back: secrets of GitHub and Azure DevOps, Data Factory; nor App Configuration.
+    (secure variables of Container Instances, AI Foundry connections) is listed as well: only a person can tell what it holds.
+
+    Not searched, and not listed: secure strings of Data Factory, secrets of GitHub, secret variables and service connections of Azure
+    DevOps, which nobody can read back; App Configuration, policies of API Management, virtual machines, code, images, and whatever is not
+    in Azure or in a cluster that --kubeconfig names.
 
     \b
     Examples:

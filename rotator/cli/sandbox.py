@@ -134,6 +134,8 @@ async def _serve_alone(directory: Path, accounts: int, seed: int | None, hostile
         fleet = await azure.furnish(accounts)
         if apps:
             azure.inhabit(fleet[0]["name"], fleet[0]["secret"])
+            azure.add_account("foundry", "AIServices", group="rg-apps")  # whose connection is among those apps; it has no key of its own
+            azure.change_account("foundry", disable_local_auth=True)
         if hostile:
             azure.hostile(hostile)
         settings, secret = write_settings(directory, azure, fleet)

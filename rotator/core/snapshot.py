@@ -27,18 +27,23 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """The issuer's account. `provable` tells whether its kind has a probe that costs nothing."""
+    """The issuer's account. `provable` tells whether its kind has a probe that costs nothing; `barred` is what its data plane answers to a
+    live key instead of accepting it, where somebody has asked before a step does.
+    """
 
     kind: str
     endpoints: tuple[str, ...]
     local_auth: bool = True
     provable: bool = True
+    barred: str = ""
 
     @property
     def cannot_be_asked(self) -> str:
         """Empty, or why no key can be tried at the data plane."""
         if not self.provable:
             return f"kind {self.kind} cannot be asked at the data plane"
+        if self.barred:
+            return f"the data plane does not accept the live key from here ({self.barred})"
         return "" if self.endpoints else "the account names no https endpoint, so the data plane cannot be asked"
 
 

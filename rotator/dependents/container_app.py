@@ -12,6 +12,7 @@ from typing import Any
 from azure.mgmt.appcontainers.aio import ContainerAppsAPIClient
 
 from rotator.azure import faults
+from rotator.azure.paging import rows_of
 from rotator.core.credential import Dependent
 from rotator.core.faults import Rejected
 from rotator.core.snapshot import Adoption, DependentView
@@ -23,6 +24,7 @@ from rotator.engine.ports import Kind, Published
 RESTART_TAKES_S = 120
 """For so long a restart that was answered is not asked for again, though old replicas are still listed."""
 REVISIONS_MAX = 100
+PAGES_MAX = 100
 _ACTIONS = "Microsoft.App/containerApps"
 
 
@@ -81,7 +83,7 @@ class ContainerApp:
         """The active ones, with the time at which each of their replicas began."""
         client, names = self._clients.at(place), list[tuple[str, str]]()
         with faults(f"revisions of {place.name}", needs=f"{_ACTIONS}/revisions/read"):
-            async for one in client.container_apps_revisions.list_revisions(place.group, place.name):
+            async for one in rows_of(client.container_apps_revisions.list_revisions(place.group, place.name), PAGES_MAX):
                 if len(names) == REVISIONS_MAX:
                     raise Rejected(f"{place.name} has more than {REVISIONS_MAX} active revisions")
                 if one.properties and one.properties.active:

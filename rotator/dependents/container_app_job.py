@@ -13,6 +13,7 @@ from typing import Any
 from azure.mgmt.appcontainers.aio import ContainerAppsAPIClient
 
 from rotator.azure import faults
+from rotator.azure.paging import rows_of
 from rotator.core.credential import Dependent
 from rotator.core.snapshot import Adoption, DependentView
 from rotator.dependents.arm import Clients, Resource, Turns, Underway, read, resource, seen
@@ -21,6 +22,7 @@ from rotator.dependents.tools import Tools
 from rotator.engine.ports import Kind, Published
 
 EXECUTIONS_MAX = 1000
+PAGES_MAX = 1000
 WRITE_TAKES_S = 120
 _ACTIONS = "Microsoft.App/jobs"
 _RUNNING = frozenset({"Running", "Processing", "Unknown"})
@@ -62,7 +64,7 @@ class ContainerAppJob:
         """Name, status and begin, as many as are looked at."""
         found: list[tuple[str, str, datetime]] = []
         with faults(f"executions of {place.name}", needs=f"{_ACTIONS}/executions/read"):
-            async for one in self._clients.at(place).jobs_executions.list(place.group, place.name):
+            async for one in rows_of(self._clients.at(place).jobs_executions.list(place.group, place.name), PAGES_MAX):
                 if one.properties and one.properties.start_time:
                     status = one.properties.status
                     found.append((str(one.name), str(getattr(status, "value", status)), one.properties.start_time))

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from rotator.azure.paging import Pages
 from rotator.core.credential import Dependent
 from rotator.core.faults import Rejected
 from rotator.core.sealed import Fingerprint
@@ -113,7 +114,8 @@ async def _pods(cluster: Cluster, dependent: Dependent, published: Published) ->
     """Each pod that has the class mounted, and the version of the object that it holds."""
     said, found, going_on = dependent.parameters, dict[str, str](), ""
     wanted = f"secret/{_object(dependent, published)}".lower()
-    for _ in range(PAGES_MAX):
+    pages = Pages(PAGES_MAX)
+    while True:
         with cluster_faults(f"SecretProviderClassPodStatus in {said['namespace']}", needs="secretproviderclasspodstatuses/list"):
             names = (GROUP, VERSION, said["namespace"], STATUSES)
             page = await cluster.custom.list_namespaced_custom_object(*names, limit=PAGE, _continue=going_on, **cluster.reading)
@@ -124,7 +126,7 @@ async def _pods(cluster: Cluster, dependent: Dependent, published: Published) ->
             going_on = (page.get("metadata") or {}).get("continue") or ""
         if not going_on:
             return found
-    raise Rejected(f"namespace {said['namespace']} has more than {PAGE * PAGES_MAX} pods with mounted secrets")
+        pages.turn(going_on)
 
 
 async def _synced(cluster: Cluster, dependent: Dependent) -> Fingerprint | None:

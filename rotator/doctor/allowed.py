@@ -5,22 +5,21 @@ characters, the separators too, and case is nothing.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from rotator.settings.kinds import Permission
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """One role that our identity has at a place."""
+    """One role that our identity has at a place. `conditional`: it holds only where a condition is met, which nobody judges here."""
 
     actions: tuple[str, ...] = ()
     not_actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
     not_data_actions: tuple[str, ...] = ()
+    conditional: bool = False
 
     def permits(self, action: str, *, data: bool) -> bool:
         given, taken = (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
@@ -35,6 +34,7 @@ def allowances_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Allowance, ...]:
             not_actions=_words(row.get("notActions")),
             data_actions=_words(row.get("dataActions")),
             not_data_actions=_words(row.get("notDataActions")),
+            conditional=bool(row.get("condition")),
         )
         for row in rows
     )
@@ -42,11 +42,6 @@ def allowances_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Allowance, ...]:
 
 def permits(held: Iterable[Allowance], action: str, *, data: bool = False) -> bool:
     return any(one.permits(action, data=data) for one in held)
-
-
-def lacking(needs: Iterable[Permission], held: Sequence[Allowance]) -> list[Permission]:
-    """What Azure would have to grant besides. What other systems grant is not told here."""
-    return [one for one in needs if one.system == "Azure" and not permits(held, one.action, data=one.data)]
 
 
 def linked_ids(shown: object, path: str) -> list[str]:

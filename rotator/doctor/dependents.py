@@ -3,8 +3,9 @@
 from rotator.core.credential import Credential, Dependent
 from rotator.core.snapshot import Adoption, DependentView, Snapshot, Unseen
 from rotator.doctor import mending
-from rotator.doctor.allowed import lacking, linked_ids
+from rotator.doctor.allowed import linked_ids
 from rotator.doctor.findings import About, Finding, Subject
+from rotator.doctor.granted import denied, doubtful, lacking
 from rotator.doctor.round import Round
 from rotator.settings.kinds import KINDS, Permission
 from rotator.settings.permissions import DEPENDENTS, LINKS
@@ -40,11 +41,13 @@ async def _permissions(dependent: Dependent, about: About, round_: Round, blind:
         scope = dependent.parameters.get(parameter)
         if not isinstance(scope, str) or not scope.lower().startswith("/subscriptions/"):
             continue
-        held = await round_.allowances(scope)
-        if isinstance(held, Unseen):
-            found.append(about.warn(f"what we may do there cannot be told: {held.because}"))
+        powers = await round_.powers(scope)
+        if isinstance(powers, Unseen):
+            found.append(about.warn(f"what we may do there cannot be told: {powers.because}"))
             continue
-        missing = [one for one in lacking(role.needs, held) if one.at == parameter and (blind or not one.only_for)]
+        needs = [one for one in role.needs if one.at == parameter and (blind or not one.only_for)]
+        found += denied(needs, powers, about, round_.who) + doubtful(needs, powers, about, scope, round_.who)
+        missing = lacking(needs, powers)
         certain = [one.action for one in missing if not one.only_for]
         mend = mending.grant(role, scope, round_.who)
         if certain:
@@ -66,10 +69,10 @@ async def _links(dependent: Dependent, about: About, round_: Round) -> list[Find
 
 
 async def _linked(need: Permission, id_: str, about: About, round_: Round) -> list[Finding]:
-    name, held = id_.rsplit("/", 1)[-1], await round_.allowances(id_)
-    if isinstance(held, Unseen):
-        return [about.warn(f"what we may do with {name}, which it is linked to, cannot be told: {held.because}")]
-    if lacking([need], held):
+    name, powers = id_.rsplit("/", 1)[-1], await round_.powers(id_)
+    if isinstance(powers, Unseen):
+        return [about.warn(f"what we may do with {name}, which it is linked to, cannot be told: {powers.because}")]
+    if lacking([need], powers):
         mend = mending.grant(LINKS, id_, round_.who)
         return [about.bad(f"is linked to {name}, where we may not {need.action}: no write of it would be let through", mend)]
-    return []
+    return [*denied([need], powers, about, round_.who), *doubtful([need], powers, about, id_, round_.who)]

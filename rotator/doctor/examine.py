@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rotator.azure.arm import ResourceManager
 from rotator.core.credential import Credential, Slot
 from rotator.core.faults import Fault
 from rotator.core.sealed import Sealed
-from rotator.core.snapshot import AccountView, SecretView, Snapshot, Unseen
+from rotator.core.snapshot import SecretView, Snapshot, Unseen
 from rotator.doctor import accounts, alerts, clock, dependents, identity, ledger, notify, policies, scopes, vaults
+from rotator.doctor.denials import Ourselves, ourselves
 from rotator.doctor.findings import About, Finding, Severity, Subject, ordered, worst
-from rotator.doctor.readiness import Reading
 from rotator.doctor.round import Round, Stopwatch
+from rotator.doctor.supposed import Reading
 from rotator.engine.observe import Look, observe
 from rotator.survey.accounts import inventory
 from rotator.survey.estate import VaultPlace
@@ -39,7 +40,7 @@ async def examine(house: House, credentials: Sequence[Credential], directory: Pa
     about_us, claims = await identity.check(house.azure, house.settings)
     others, (of_each, readings) = await asyncio.gather(
         _others(house, directory),
-        _strangers(credentials) if worst(about_us) is Severity.ERROR else _each(house, credentials, str(claims.get("oid") or ""), told),
+        _strangers(credentials) if worst(about_us) is Severity.ERROR else _each(house, credentials, ourselves(claims), told),
     )
     return Examined(findings=ordered([*about_us, *others, *of_each]), readings=readings)
 
@@ -58,12 +59,14 @@ async def _strangers(credentials: Sequence[Credential]) -> tuple[list[Finding], 
     """Without an identity nothing of a credential can be seen: saying so of each would hide the one thing to mend."""
     because = ("our identity is not accepted",)
     of = {one.name: one for one in credentials}
-    return [], [Reading(name=name, mode=one.policy.on_compromise, dependents=0, forbids=because) for name, one in of.items()]
+    hidden, now = Unseen(what="everything", because=because[0]), datetime.now(UTC)
+    nothing = Snapshot(at=now, account=hidden, slots=hidden, secret=hidden)
+    return [], [Reading(credential=one, snapshot=nothing, now=now, forbids=because) for one in of.values()]
 
 
-async def _each(house: House, credentials: Sequence[Credential], who: str, told: Told) -> tuple[list[Finding], list[Reading]]:
+async def _each(house: House, credentials: Sequence[Credential], us: Ourselves, told: Told) -> tuple[list[Finding], list[Reading]]:
     arm = ResourceManager(house.azure)
-    round_ = Round(house=house, arm=arm, who=who, vaults=await _vaults(arm))
+    round_ = Round(house=house, arm=arm, us=us, vaults=await _vaults(arm))
     gate, done = asyncio.Semaphore(house.settings.limits.concurrency), 0
 
     async def one(credential: Credential) -> tuple[list[Finding], Reading]:
@@ -104,24 +107,27 @@ async def _credential(credential: Credential, round_: Round) -> tuple[list[Findi
     world = round_.house.world
     timed = replace(world, issuer=Stopwatch(world.issuer, took), vault=Stopwatch(world.vault, took))
     look = await observe(credential, timed)
-    snapshot = look.snapshot
-    of_account, forbids = await accounts.check(credential, snapshot, round_)
+    snapshot, incidents = look.snapshot, await world.cases.of(credential.name)
+    of_account = await accounts.check(credential, snapshot, incidents, round_)
     of_vault, hinders = await vaults.check(credential, snapshot, round_)
     of_dependents = await dependents.check(credential, snapshot, round_)
     vault = round_.vaults.get(credential.secret.vault.lower())
     ruled = policies.check(credential, vault.id if vault else "", await round_.policies(credential.account.split("/")[2]))
     probed = await accounts.probe(credential, snapshot.account, _live(look), Stopwatch(world.data_plane, took))
     reading = Reading(
-        name=credential.name,
-        mode=credential.policy.on_compromise,
-        dependents=len(credential.dependents),
-        forbids=tuple(forbids),
+        credential=credential,
+        snapshot=snapshot,
+        incidents=incidents,
+        now=world.clock.now(),
+        forbids=of_account.forbids,
         hinders=tuple(hinders),
+        lacks=of_account.lacks,
         took=took,
-        keyless=isinstance(snapshot.account, AccountView) and not snapshot.account.local_auth,
-        provable=not probed,
+        barred=probed.barred,
+        refuses=bool(probed.barred) and not probed.keeps_out,
+        provable=not probed.found,
     )
-    return [*_joined(of_account, probed), *of_vault, *of_dependents, *ruled], reading
+    return [*_joined(of_account.found, probed.found), *of_vault, *of_dependents, *ruled], reading
 
 
 def _joined(found: list[Finding], probed: list[Finding]) -> list[Finding]:

@@ -12,15 +12,18 @@ from rotator.azure.arm import ResourceManager
 from rotator.core.faults import Fault
 from rotator.core.snapshot import Unseen
 from rotator.doctor.allowed import Allowance, allowances_of
+from rotator.doctor.denials import Denial, Ourselves, denials_of
 from rotator.doctor.policies import Assigned, assigned_of, sets_of
+from rotator.doctor.powers import Powers
 from rotator.survey.accounts import unseen
 from rotator.survey.estate import VaultPlace
 from rotator.wiring import House
 
-PERMISSIONS_API, LOCKS_API, POLICIES_API, SETS_API = "2022-04-01", "2020-05-01", "2022-06-01", "2021-06-01"
+PERMISSIONS_API, DENIALS_API, LOCKS_API, POLICIES_API, SETS_API = "2022-04-01", "2022-04-01", "2020-05-01", "2022-06-01", "2021-06-01"
 SETS_MAX = 50
 _POLICIES = "/providers/Microsoft.Authorization/policyAssignments"
 _LOCKS = "/providers/Microsoft.Authorization/locks"
+_DENIALS = "/providers/Microsoft.Authorization/denyAssignments"
 
 T = TypeVar("T")
 
@@ -40,17 +43,25 @@ class LockFound:
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """`who` is our own object id, empty where no token says it. `vaults` are those that could be found, by URL in lower case."""
+    """`us` is who our token says we are. `vaults` are those that could be found, by URL in lower case."""
 
     house: House
     arm: ResourceManager
-    who: str = ""
+    us: Ourselves = field(default_factory=Ourselves)
     vaults: Mapping[str, VaultPlace] = field(default_factory=dict)
     _asked: dict[tuple[str, str], "asyncio.Task[Any]"] = field(default_factory=dict)
 
-    async def allowances(self, scope: str) -> tuple[Allowance, ...] | Unseen:
-        """What our identity may do at a resource, as Azure itself says."""
-        return await self._once("permissions", scope, self._allowances)
+    @property
+    def who(self) -> str:
+        """Our own object id, empty where no token says it."""
+        return self.us.id
+
+    async def powers(self, scope: str) -> Powers | Unseen:
+        """What our identity may do at a resource, as Azure itself says: its roles there, and what denies them."""
+        roles, denials = await asyncio.gather(
+            self._once("permissions", scope, self._allowances), self._once("denials", scope, self._denials)
+        )
+        return roles if isinstance(roles, Unseen) else Powers(roles=roles, denials=denials)
 
     async def resource(self, id_: str, api_version: str) -> Mapping[str, Any] | Unseen:
         """A resource as Azure shows it."""
@@ -76,6 +87,16 @@ class Round:
         try:
             with faults(what, needs="Microsoft.Authorization/permissions/read"):
                 return allowances_of(await self.arm.rows(f"{scope}/providers/Microsoft.Authorization/permissions", PERMISSIONS_API))
+        except Fault as fault:
+            return unseen(what, fault)
+
+    async def _denials(self, scope: str) -> tuple[Denial, ...] | Unseen:
+        """At the scope and above. Not those that are assigned to us: which of everybody's are, no filter is documented to say."""
+        what = f"the deny assignments over {scope.rsplit('/', 1)[-1]}"
+        try:
+            with faults(what, needs="Microsoft.Authorization/denyAssignments/read"):
+                rows = await self.arm.rows(f"{scope}{_DENIALS}", DENIALS_API, {"$filter": "atScope()"})
+                return denials_of(rows, scope, self.us)
         except Fault as fault:
             return unseen(what, fault)
 

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from rotator.azure.paging import Pages
 from rotator.core.faults import Fault
 from rotator.hunt.place import Held, Hidden, Scope, behind, prints
 from rotator.hunt.reach import Reach
@@ -42,17 +43,17 @@ class ClusterSecrets:
 
 async def _secrets(about: Mapping[str, str], reach: Reach) -> list[dict[str, Any]]:
     cluster = importlib.import_module("rotator.dependents.cluster")  # its client is an extra
-    found, after = list[dict[str, Any]](), ""
+    found, after, pages = list[dict[str, Any]](), "", Pages(PAGES_MAX)
     async with cluster.open_cluster(about, reach.tools) as opened:
-        for _ in range(PAGES_MAX):
+        while True:
             with cluster.cluster_faults("list of the Secrets of all namespaces", needs="secrets/list"):
                 more = {"_continue": after} if after else {}
                 page = opened.plain(await opened.core.list_secret_for_all_namespaces(limit=PAGE, **more, **opened.reading))
                 found += [one for one in page.get("items") or [] if one.get("type") not in NOT_SEARCHED]
                 after = (page.get("metadata") or {}).get("continue") or ""
             if not after:
-                break
-    return found
+                return found
+            pages.turn(after)
 
 
 def _held(secret: Mapping[str, Any], about: Mapping[str, str]) -> list[Held]:

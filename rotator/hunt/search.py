@@ -15,8 +15,10 @@ from rotator.hunt.cluster_secrets import ClusterSecrets
 from rotator.hunt.connections import FoundryConnections, WorkspaceConnections
 from rotator.hunt.container_groups import ContainerGroups
 from rotator.hunt.container_secrets import ContainerSecrets
+from rotator.hunt.container_variables import ContainerVariables
 from rotator.hunt.finding import Copy, worst_first
 from rotator.hunt.judge import Fleet, Live, Owner, fleet, is_known, judged
+from rotator.hunt.linked_services import LinkedServices
 from rotator.hunt.named_values import NamedValues
 from rotator.hunt.place import Held, Hidden, Place, Scope, behind
 from rotator.hunt.reach import AT_ONCE, Reach
@@ -44,11 +46,13 @@ def beside_vaults() -> Sequence[Place]:
     return (
         AppSettings(),
         ContainerSecrets(),
+        ContainerVariables(),
         ContainerGroups(),
         NamedValues(),
         Backends(),
         FoundryConnections(),
         WorkspaceConnections(),
+        LinkedServices(),
         ClusterSecrets(),
     )
 

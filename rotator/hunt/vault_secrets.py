@@ -6,14 +6,15 @@ from typing import Any
 from azure.keyvault.secrets.aio import SecretClient
 
 from rotator.azure import faults
+from rotator.azure.paging import rows_of
 from rotator.core.faults import Fault
 from rotator.hunt.place import Held, Hidden, Scope, behind, prints, scope_of
 from rotator.hunt.reach import Reach
 
 VAULTS = "Microsoft.KeyVault/vaults"
 API_VERSION = "2023-07-01"
-SECRETS_MAX = 5_000
-"""Of one vault."""
+PAGES_MAX = 400
+"""Of 25 secrets each, of one vault."""
 
 
 class VaultSecrets:
@@ -58,8 +59,8 @@ async def _names(client: SecretClient, url: str) -> list[str]:
     """Of those that are enabled. Only the list: no value."""
     names: list[str] = []
     with faults(f"list of the secrets of {url}", needs=f"{VAULTS}/secrets/readMetadata/action"):
-        async for one in client.list_properties_of_secrets():
-            if one.enabled and one.name and len(names) < SECRETS_MAX:
+        async for one in rows_of(client.list_properties_of_secrets(), PAGES_MAX):
+            if one.enabled and one.name:
                 names.append(one.name)
     return names
 

@@ -35,12 +35,15 @@ class Replica:
 
 @dataclass(slots=True, kw_only=True)
 class ContainerApp:
-    """An app, or a job (`is_job`). `takes_s` is how long an update is under way; `stuck` makes new replicas unhealthy."""
+    """An app, or a job (`is_job`). `takes_s` is how long an update is under way; `stuck` makes new replicas unhealthy; `env` are the
+    variables of its one container, as its template has them.
+    """
 
     id: str
     secrets: list[dict[str, str]] = field(repr=False)
     modified_at: datetime
     is_job: bool = False
+    env: list[dict[str, str]] = field(default_factory=list, repr=False)
     takes_s: float = 0.0
     stuck: bool = False
     busy_until: datetime | None = None
@@ -195,6 +198,7 @@ class ContainerApps:
             "properties": {
                 "provisioningState": "InProgress" if self._is_busy(app) else "Succeeded",
                 "configuration": {"secrets": secrets, "activeRevisionsMode": "Single"},
+                "template": {"containers": [{"name": "main", "image": "main:1", "env": app.env}]},
             },
         }
 

@@ -74,16 +74,17 @@ def _etag(service: LinkedService) -> str:
 
 
 def _answer(service: LinkedService) -> Answer:
-    shown = _masked(copy.deepcopy(service.properties))
+    shown = masked(copy.deepcopy(service.properties))
     name = service.id.rsplit("/", 1)[1]
     return Answer(
         body={"id": service.id, "name": name, "etag": _etag(service).strip('"'), "properties": shown}, headers={"ETag": _etag(service)}
     )
 
 
-def _masked(found: Any) -> Any:
+def masked(found: Any) -> Any:
+    """As it is shown to everybody."""
     if isinstance(found, dict):
         if found.get("type") == "SecureString":
             return {"type": "SecureString", "value": MASK}
-        return {name: _masked(value) for name, value in found.items()}
-    return [_masked(one) for one in found] if isinstance(found, list) else found
+        return {name: masked(value) for name, value in found.items()}
+    return [masked(one) for one in found] if isinstance(found, list) else found

@@ -1,8 +1,9 @@
 """Who may do what: role assignments as Azure evaluates them, and the actions behind the calls that are checked here.
 
 Promises: an assignment holds for its scope and everything below; within one, what `not_actions` names is taken away, and another
-assignment may give it all the same; `*` stands for any run of characters, and case is nothing. Never: deny assignments, conditions,
-access policies. Until a test takes it away, the one principal owns everything, data included.
+assignment may give it all the same; `*` stands for any run of characters, and case is nothing; a deny assignment that names the principal
+or everybody, and does not exclude it, goes before all of them. Never: conditions (shown, and taken for met), groups, access policies. Until
+a test takes it away, the one principal owns everything, data included.
 """
 
 import re
@@ -20,6 +21,7 @@ ACTIONS = {
     "RegenerateKey": f"{_ACCOUNTS}/regenerateKey/action",
     "ListLocks": "Microsoft.Authorization/locks/read",
     "ListPermissions": "Microsoft.Authorization/permissions/read",
+    "ListDenials": "Microsoft.Authorization/denyAssignments/read",
     "ListPolicies": "Microsoft.Authorization/policyAssignments/read",
     "ListActivity": "Microsoft.Insights/eventtypes/values/read",
 }
@@ -44,6 +46,7 @@ class Grant:
     not_actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
     not_data_actions: tuple[str, ...] = ()
+    condition: str | None = None
 
     def reaches(self, scope: str) -> bool:
         mine, theirs = self.scope.lower().rstrip("/"), scope.lower().rstrip("/")
@@ -59,7 +62,46 @@ class Grant:
             "notActions": list(self.not_actions),
             "dataActions": list(self.data_actions),
             "notDataActions": list(self.not_data_actions),
+            "condition": self.condition,
+            "conditionVersion": "2.0" if self.condition else None,
         }
+
+
+EVERYBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """A deny assignment. `principals` and `excluded` are ids with their types; `here_only`: for its own scope and nothing below."""
+
+    name: str
+    grant: Grant
+    principals: tuple[tuple[str, str], ...]
+    excluded: tuple[tuple[str, str], ...] = ()
+    here_only: bool = False
+
+    def reaches(self, scope: str) -> bool:
+        return self.grant.reaches(scope) and not (self.here_only and self.grant.scope.lower() != scope.lower().rstrip("/"))
+
+    def is_for(self, principal: str) -> bool:
+        named, excluded = ({id_ for id_, _ in ids} for ids in (self.principals, self.excluded))
+        return bool(named & {principal, EVERYBODY}) and principal not in excluded
+
+    def shown(self) -> dict[str, Any]:
+        scope = self.grant.scope
+        permission = {name: said for name, said in self.grant.shown().items() if not name.startswith("condition")}
+        properties = {
+            "denyAssignmentName": self.name,
+            "permissions": [permission],
+            "scope": scope,
+            "doNotApplyToChildScopes": self.here_only,
+            "principals": [{"id": id_, "type": sort} for id_, sort in self.principals],
+            "excludePrincipals": [{"id": id_, "type": sort} for id_, sort in self.excluded],
+            "isSystemProtected": True,
+            "condition": self.grant.condition,
+        }
+        id_ = f"{scope}/providers/Microsoft.Authorization/denyAssignments/{self.name}"
+        return {"id": id_, "name": self.name, "type": "Microsoft.Authorization/denyAssignments", "properties": properties}
 
 
 OWNER = Grant(actions=("*",), data_actions=("*",))
@@ -67,13 +109,19 @@ OWNER = Grant(actions=("*",), data_actions=("*",))
 
 @dataclass(slots=True)
 class Grants:
+    principal: str
     held: list[Grant] = field(default_factory=lambda: [OWNER])
+    denials: list[Denial] = field(default_factory=list)
 
     def at(self, scope: str) -> list[Grant]:
         return [grant for grant in self.held if grant.reaches(scope)]
 
     def permits(self, action: str, scope: str, *, data: bool = False) -> bool:
-        return any(grant.permits(action, data) for grant in self.at(scope))
+        denied = any(one.grant.permits(action, data) for one in self.denied_at(scope) if one.is_for(self.principal))
+        return not denied and any(grant.permits(action, data) for grant in self.at(scope))
+
+    def denied_at(self, scope: str) -> list[Denial]:
+        return [one for one in self.denials if one.reaches(scope)]
 
     def check(self, call: Call) -> None:
         """Raise Refused (403) where the call's action is not granted at the resource that its path names."""

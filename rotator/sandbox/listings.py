@@ -10,12 +10,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rotator.sandbox.connections import Connection
+from rotator.sandbox.factories import LinkedService, masked
 from rotator.sandbox.state import State
 from rotator.sandbox.wire import Answer, Call, Refused, Route
 
 _SCOPE = r"/subscriptions/(?P<subscription>[^/]+)(/resourceGroups/(?P<group>[^/]+))?/providers"
 _SERVICE = r"(?P<parent>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ApiManagement/service/[^/]+)"
 _WORKSPACE = r"(?P<parent>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+)"
+_FACTORY = r"(?P<parent>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.DataFactory/factories/[^/]+)"
 _ACCOUNT = r"(?P<parent>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+)"
 _PROJECT = _ACCOUNT.removesuffix(")") + "/projects/[^/]+)"
 _SITE = r"(?P<parent>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/[^/]+)"
@@ -37,6 +39,8 @@ class Listings:
             Route("GET", rf"{_SERVICE}/(?P<noun>backends)", "ListBackends", self.children),
             Route("GET", rf"{_SCOPE}/(?P<noun>Microsoft\.ContainerInstance/containerGroups)", "ListContainerGroups", self.resources),
             Route("GET", rf"{_SCOPE}/(?P<noun>Microsoft\.MachineLearningServices/workspaces)", "ListWorkspaces", self.resources),
+            Route("GET", rf"{_SCOPE}/(?P<noun>Microsoft\.DataFactory/factories)", "ListFactories", self.resources),
+            Route("GET", rf"{_FACTORY}/(?P<noun>linkedservices)", "ListLinkedServices", self.children),
             Route("GET", rf"{_WORKSPACE}/(?P<noun>connections)", "ListWorkspaceConnections", self.children),
             Route("GET", rf"{_ACCOUNT}/(?P<noun>connections)", "ListConnections", self.children),
             Route("GET", rf"{_ACCOUNT}/(?P<noun>projects)", "ListProjects", self.parents),
@@ -70,14 +74,14 @@ class Listings:
         return [str(getattr(one, "id", "")) for one in self._state.consumers.values()]
 
     def _shown(self, id_: str) -> dict[str, Any]:
-        """As its own GET shows it: a secret named value without its value, a connection without its credentials."""
+        """As its own GET shows it: a secret named value without its value, a connection without its credentials, secure strings masked."""
         consumer = self._state.consumers[id_.lower()]
         properties: dict[str, Any] = dict(getattr(consumer, "properties", {}))
         if properties.get("secret"):
             properties.pop("value", None)
         if isinstance(consumer, Connection):
             properties["credentials"] = None
-        return properties
+        return masked(properties) if isinstance(consumer, LinkedService) else properties
 
     def _page(self, call: Call, every: list[dict[str, Any]]) -> Answer:
         token = call.query.get("$skiptoken", "0")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rotator.sandbox.grants import Grant
+from rotator.sandbox.grants import EVERYBODY, Denial, Grant
 from rotator.sandbox.overview import vault_id
 
 if TYPE_CHECKING:
@@ -24,12 +24,30 @@ class Office:
         not_actions: "Sequence[str]" = (),
         data_actions: "Sequence[str]" = (),
         not_data_actions: "Sequence[str]" = (),
+        condition: str | None = None,
     ) -> Grant:
-        """One more role assignment for the one principal."""
+        """One more role assignment for the one principal. A `condition` is shown, and taken for met."""
         given = {"actions": actions, "not_actions": not_actions, "data_actions": data_actions, "not_data_actions": not_data_actions}
-        grant = Grant(scope=scope, **{name: tuple(said) for name, said in given.items()})
+        grant = Grant(scope=scope, condition=condition, **{name: tuple(said) for name, said in given.items()})
         self.state.grants.held.append(grant)
         return grant
+
+    def deny(
+        self,
+        name: str,
+        scope: str,
+        actions: "Sequence[str]" = (),
+        data_actions: "Sequence[str]" = (),
+        principals: "Sequence[tuple[str, str]]" = ((EVERYBODY, "SystemDefined"),),
+        excluded: "Sequence[tuple[str, str]]" = (),
+        here_only: bool = False,
+        condition: str | None = None,
+    ) -> Denial:
+        """A deny assignment, by default for everybody. `principals` and `excluded` are ids with their types."""
+        grant = Grant(scope=scope, actions=tuple(actions), data_actions=tuple(data_actions), condition=condition)
+        denial = Denial(name=name, grant=grant, principals=tuple(principals), excluded=tuple(excluded), here_only=here_only)
+        self.state.grants.denials.append(denial)
+        return denial
 
     def dispossess(self) -> None:
         """Take every assignment away; what is granted after it is all there is."""

@@ -1,4 +1,4 @@
-"""What Resource Manager says over many resources: Resource Graph, vaults, locks, permissions, the activity log.
+"""What Resource Manager says over many resources: Resource Graph, vaults, locks, permissions, denials, the activity log.
 
 Promises: each list shows what the caller may read and no more; small pages. Resource Graph understands the few words of its language that
 an inventory needs (`where type =~`, `where type in~`, `project`, `order by id asc`), and may be denied as a whole. Never: the other
@@ -42,6 +42,7 @@ class Overview:
             Route(
                 "GET", r"(?P<scope>/subscriptions/.+)/providers/Microsoft\.Authorization/permissions", "ListPermissions", self.permissions
             ),
+            Route("GET", r"(?P<scope>/subscriptions/.+)/providers/Microsoft\.Authorization/denyAssignments", "ListDenials", self.denials),
             Route("GET", rf"{_SUBSCRIPTION}/providers/Microsoft\.Authorization/policyAssignments", "ListPolicies", self.policies),
             Route("GET", r"(?P<set>/.*providers/Microsoft\.Authorization/policySetDefinitions/[^/]+)", "GetInitiative", self.initiative),
         )
@@ -58,8 +59,9 @@ class Overview:
         end = start + min(self._state.page_size, int(options.get("$top", _GRAPH_PAGE_MAX)), _GRAPH_PAGE_MAX)
         page = rows[start:end]
         body: dict[str, Any] = {"totalRecords": len(rows), "count": len(page), "resultTruncated": "false", "facets": [], "data": page}
-        if end < len(rows):
-            body["$skipToken"] = base64.b64encode(f"at:{end}".encode()).decode()
+        repeats = call.operation in self._state.repeating
+        if end < len(rows) or repeats:
+            body["$skipToken"] = base64.b64encode(f"at:{start if repeats else end}".encode()).decode()
         return Answer(body=body)
 
     def vaults(self, call: Call) -> Answer:
@@ -77,6 +79,14 @@ class Overview:
 
     def permissions(self, call: Call) -> Answer:
         return self._page(call, [grant.shown() for grant in self._state.grants.at(call.names["scope"])])
+
+    def denials(self, call: Call) -> Answer:
+        """Those at the scope and above it, as `atScope()` asks."""
+        if call.query.get("$filter") != "atScope()":
+            raise Refused(400, "BadRequest", "The $filter is not known here: atScope() is.")
+        scope = call.names["scope"]
+        above = [one for one in self._state.grants.denials if one.grant.reaches(scope)]
+        return self._page(call, [one.shown() for one in above])
 
     def policies(self, call: Call) -> Answer:
         """All that are assigned in a subscription or above it."""
@@ -119,8 +129,9 @@ class Overview:
         start = _offset(call.query.get("$skiptoken"))
         end = start + self._state.page_size
         body: dict[str, Any] = {"value": rows[start:end]}
-        if end < len(rows):
-            query = {**call.query, "$skiptoken": base64.b64encode(f"at:{end}".encode()).decode()}
+        repeats = call.operation in self._state.repeating
+        if end < len(rows) or repeats:
+            query = {**call.query, "$skiptoken": base64.b64encode(f"at:{start if repeats else end}".encode()).decode()}
             body["nextLink"] = f"{self._url}{call.request.path}?{urlencode(query)}"
         return Answer(body=body)
 

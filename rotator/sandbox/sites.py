@@ -23,12 +23,15 @@ _SITE = rf"(?P<id>{_PROVIDER}/sites/(?P<target>[^/]+)(/slots/[^/]+)?)"
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """`refresh_takes_s` is how long a refresh goes on answering with the old version; `sticky` are the settings that a swap leaves."""
+    """`refresh_takes_s` is how long a refresh goes on answering with the old version; `sticky` are the settings that a swap leaves;
+    `strings` are its connection strings, which nobody here lives on.
+    """
 
     id: str
     settings: dict[str, str] = field(repr=False)
     started_at: datetime
     sticky: set[str] = field(default_factory=set)
+    strings: dict[str, str] = field(default_factory=dict, repr=False)
     refresh_takes_s: float = 0.0
     restarts: int = 0
     cache: dict[str, Fetched] = field(default_factory=dict, repr=False)
@@ -82,6 +85,7 @@ class Sites:
         references = rf"{config}/configreferences/appsettings"
         self.routes: Sequence[Route] = (
             Route("POST", rf"{config}/appsettings/list", "ListAppSettings", self.list_settings),
+            Route("POST", rf"{config}/connectionstrings/list", "ListConnectionStrings", self.list_strings),
             Route("PUT", rf"{config}/appsettings", "SetAppSettings", self.set_settings),
             Route("GET", rf"{references}/(?P<setting>[^/]+)", "GetAppSettingReference", self.reference),
             Route("POST", rf"{references}/refresh", "RefreshReferences", self.refresh),
@@ -90,6 +94,11 @@ class Sites:
 
     def list_settings(self, call: Call) -> Answer:
         return Answer(body=_settings(self._find(call)))
+
+    def list_strings(self, call: Call) -> Answer:
+        site = self._find(call)
+        properties = {name: {"value": text, "type": "Custom"} for name, text in site.strings.items()}
+        return Answer(body={"id": f"{site.id}/config/connectionstrings", "name": "connectionstrings", "properties": properties})
 
     def set_settings(self, call: Call) -> Answer:
         site = self._find(call)

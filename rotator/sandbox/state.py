@@ -118,9 +118,11 @@ class State:
         self.poll_after_s = 0
         self.stopping = False
         # Who may do what; locks on groups and subscriptions: (scope, level); whether Resource Graph answers.
-        self.grants = Grants()
+        self.grants = Grants(principal=self.sessions.object_id)
         self.locks: list[tuple[str, str]] = []
         self.graph_denied = False
+        # Lists whose next page is the page itself: ListActivity, QueryGraph.
+        self.repeating: set[str] = set()
         # Policy assignments and initiatives, as the API shows them.
         self.policies: list[dict[str, Any]] = []
         self.initiatives: dict[str, dict[str, Any]] = {}

@@ -97,6 +97,7 @@ SURVEY = Role(
         Permission(action="Microsoft.Resources/subscriptions/resourceGroups/read", at="account"),
         Permission(action="Microsoft.Authorization/locks/read", at="account"),
         Permission(action="Microsoft.Authorization/permissions/read", at="account"),
+        Permission(action="Microsoft.Authorization/denyAssignments/read", at="account"),
         Permission(action="Microsoft.Authorization/policyAssignments/read", at="account"),
         Permission(action="Microsoft.Authorization/policySetDefinitions/read", at="account"),
         Permission(action="Microsoft.Insights/eventtypes/values/read", at="account", only_for="the activity log"),
@@ -123,6 +124,10 @@ HUNT = Role(
         *(
             Permission(action=f"Microsoft.MachineLearningServices/workspaces/connections/{action}", at="connection")
             for action in ("read", "listsecrets/action")
+        ),
+        *(
+            Permission(action=f"Microsoft.DataFactory/factories/{action}", at="linked_service")
+            for action in ("read", "linkedservices/read")
         ),
         *(Permission(action=f"{_ACCOUNTS}/{action}", at="connection") for action in ("read", "connections/read")),
         *(Permission(action=f"{_ACCOUNTS}/projects/{action}", at="connection") for action in ("read", "connections/read")),

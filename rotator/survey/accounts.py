@@ -4,12 +4,14 @@ Resource Graph follows Resource Manager within a minute or so; a list is as thin
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from rotator.azure import faults
 from rotator.azure.arm import PAGES_MAX, ResourceManager
+from rotator.azure.paging import Pages
 from rotator.azure.patience import patiently
 from rotator.core.faults import Fault
 from rotator.core.snapshot import Unseen
@@ -32,22 +34,25 @@ async def inventory(arm: ResourceManager) -> Inventory:
         rows = await patiently(lambda: graph(arm, QUERY))
     except Fault as fault:
         return await _by_lists(arm, fault)
-    return Inventory(accounts=accounts_of(rows), vaults=vaults_of(rows), how="Resource Graph")
+    return Inventory(accounts=accounts_of(rows), vaults=vaults_of(rows), how="Resource Graph", unseen=odd_of(rows))
 
 
 async def graph(arm: ResourceManager, query: str) -> list[dict[str, Any]]:
-    """The rows of a query over all subscriptions, all pages. Raises Fault: it may not be asked, or there is none in this cloud."""
+    """The rows of a query over all subscriptions, all pages. Raises Fault: it may not be asked, or there is none in this cloud, or it
+    repeats itself.
+    """
     found: list[dict[str, Any]] = []
     options: dict[str, Any] = {"resultFormat": "objectArray", "$top": GRAPH_PAGE}
-    for _ in range(PAGES_MAX):
+    pages = Pages(PAGES_MAX, "Resource Graph: the list")
+    while True:
         with faults("Resource Graph", needs="Reader"):
             page = await arm.call("POST", "/providers/Microsoft.ResourceGraph/resources", GRAPH_API, {"query": query, "options": options})
             found += [row for row in page["data"] if isinstance(row, dict)]
             token = page.get("$skipToken")
         if not token:
-            break
+            return found
+        pages.turn(str(token))
         options = {**options, "$skipToken": token}
-    return found
 
 
 async def subscriptions(arm: ResourceManager) -> list[str]:
@@ -59,9 +64,13 @@ async def subscriptions(arm: ResourceManager) -> list[str]:
 
 async def accounts_in(arm: ResourceManager, subscription: str, group: str = "") -> tuple[Account, ...]:
     """The accounts of a subscription, or of one group in it. Raises Fault."""
+    return accounts_of(await _rows_in(arm, subscription, group))
+
+
+async def _rows_in(arm: ResourceManager, subscription: str, group: str = "") -> list[dict[str, Any]]:
     scope = f"/subscriptions/{subscription}" + (f"/resourceGroups/{group}" if group else "")
     with faults(f"the accounts of {scope}", needs=f"{ACCOUNTS}/read"):
-        return accounts_of(await arm.rows(f"{scope}/providers/{ACCOUNTS}", ACCOUNTS_API))
+        return await arm.rows(f"{scope}/providers/{ACCOUNTS}", ACCOUNTS_API)
 
 
 async def vaults_in(arm: ResourceManager, subscription: str) -> tuple[VaultPlace, ...]:
@@ -74,10 +83,10 @@ async def _by_lists(arm: ResourceManager, because: Fault) -> Inventory:
     names = await patiently(lambda: subscriptions(arm))
     gate = asyncio.Semaphore(LISTS_AT_ONCE)
 
-    async def accounts(name: str) -> tuple[Account, ...] | Unseen:
+    async def accounts(name: str) -> list[dict[str, Any]] | Unseen:
         try:
             async with gate:
-                return await patiently(lambda: accounts_in(arm, name))
+                return await patiently(lambda: _rows_in(arm, name))
         except Fault as fault:
             return unseen(f"accounts of subscription {name}", fault)
 
@@ -90,11 +99,12 @@ async def _by_lists(arm: ResourceManager, because: Fault) -> Inventory:
 
     listed = await asyncio.gather(*(accounts(name) for name in names))
     shelves = await asyncio.gather(*(vaults(name) for name in names))
+    rows = [row for some in listed if not isinstance(some, Unseen) for row in some]
     return Inventory(
-        accounts=tuple(sorted((one for some in listed if not isinstance(some, Unseen) for one in some), key=lambda one: one.id.lower())),
+        accounts=tuple(sorted(accounts_of(rows), key=lambda one: one.id.lower())),
         vaults=tuple(one for some in shelves if not isinstance(some, Unseen) for one in some),
         how=f"the lists of {len(names)} subscription(s), because {because.what}",
-        unseen=tuple(some for some in (*listed, *shelves) if isinstance(some, Unseen)),
+        unseen=(*(some for some in (*listed, *shelves) if isinstance(some, Unseen)), *odd_of(rows)),
     )
 
 
@@ -105,12 +115,28 @@ def unseen(what: str, fault: Fault) -> Unseen:
 # --- rows to nouns ----------------------------------------------------------------------------------------------------------
 
 
+_ID = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+/[^/]+/[^/]+/?", re.IGNORECASE)
+ID_SHOWN_MAX = 200
+
+
 def accounts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Account, ...]:
-    return tuple(_account(row) for row in rows if _type(row) == ACCOUNTS.lower())
+    """Those whose ids say where they are; `odd_of` says which do not."""
+    return tuple(_account(row) for row in rows if _type(row) == ACCOUNTS.lower() and _is_placed(row))
 
 
 def vaults_of(rows: Iterable[Mapping[str, Any]]) -> tuple[VaultPlace, ...]:
-    return tuple(_vault(row) for row in rows if _type(row) == VAULTS.lower() and _inner(row).get("vaultUri"))
+    return tuple(_vault(row) for row in rows if _type(row) == VAULTS.lower() and _is_placed(row) and _inner(row).get("vaultUri"))
+
+
+def odd_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Unseen, ...]:
+    """Accounts and vaults of which not even the place can be told: named, so that none is passed over."""
+    there = [row for row in rows if _type(row) in (ACCOUNTS.lower(), VAULTS.lower()) and not _is_placed(row)]
+    because = "its id is not of the documented form"
+    return tuple(Unseen(what=f"{_type(row)} {str(row.get('id'))[:ID_SHOWN_MAX]!r}", because=because) for row in there)
+
+
+def _is_placed(row: Mapping[str, Any]) -> bool:
+    return _ID.fullmatch(str(row.get("id"))) is not None
 
 
 def _account(row: Mapping[str, Any]) -> Account:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rotator.core.credential import Secret, Slot
 from rotator.core.sealed import Fingerprint
 from rotator.core.snapshot import Unseen
 from rotator.hunt.finding import Copy
+
+KEPT_FOR = timedelta(days=89)
+"""How far back the activity log is asked. Azure keeps 90 days, and refuses a question that starts before them."""
 
 
 class Exposure(StrEnum):

@@ -1,15 +1,14 @@
 """When keys were last rotated, as far as Azure's activity log tells: 90 days back, which account, and not which of its keys."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from rotator.azure import faults
 from rotator.azure.arm import ResourceManager
 from rotator.survey.accounts import time_of
+from rotator.survey.estate import KEPT_FOR
 
-KEPT_FOR = timedelta(days=89)
-"""Azure keeps 90 days, and refuses a question that starts before them."""
 API = "2015-04-01"
 ACTION = "microsoft.cognitiveservices/accounts/regeneratekey/action"
 

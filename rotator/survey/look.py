@@ -17,8 +17,8 @@ from rotator.issuers.cognitive import CognitiveServices
 from rotator.key_vault import KeyVault
 from rotator.survey.accounts import inventory, unseen
 from rotator.survey.copies import Hunting, copies
-from rotator.survey.estate import Account, Found, Holding, Inventory, Rotated, Survey, VaultPlace
-from rotator.survey.history import KEPT_FOR, regenerated
+from rotator.survey.estate import KEPT_FOR, Account, Found, Holding, Inventory, Rotated, Survey, VaultPlace
+from rotator.survey.history import regenerated
 from rotator.survey.holders import Keys, Told, holdings, keys_of
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rotator.hunt.finding import Why
-from rotator.survey.estate import Exposure, Found, Survey
+from rotator.survey.estate import KEPT_FOR, Exposure, Found, Survey
 
 WITHOUT_ENTRA = frozenset({"Bing.Search.v7", "Bing.CustomSearch"})
 """Kinds that know keys alone."""
@@ -42,6 +42,9 @@ def keyless(found: Found) -> Keyless:
 
 
 def age(found: Found, now: datetime) -> Age:
+    """Where local auth is off no key is in use, and there is nothing to be old."""
+    if not found.account.local_auth:
+        return Age(value=None, exact=False)
     if found.rotated is not None:
         return Age(value=now - found.rotated.at, exact=True, says=found.rotated.says)
     if found.since is not None:
@@ -53,23 +56,29 @@ def age(found: Found, now: datetime) -> Age:
 
 EDGES = (7, 30, 90, 180, 365)
 """In days; a key is in the first bucket that it is younger than."""
+UNROTATED = f"at least {KEPT_FOR.days}d"
+"""Of a key whose rotation nobody saw: it is as old as the history is long, or older by any time."""
 UNKNOWN = "unknown"
 
 
 def histogram(survey: Survey) -> dict[str, int]:
     """How many accounts with keys are how old; every bucket is there, in order, and those of which nothing is known last."""
-    labels = [f"< {edge}d" for edge in EDGES] + [f"≥ {EDGES[-1]}d", UNKNOWN]
+    labels = [f"< {edge}d" for edge in EDGES] + [f"≥ {EDGES[-1]}d", UNROTATED, UNKNOWN]
     counts = dict.fromkeys(labels, 0)
     for found in survey.found:
         if found.account.local_auth:
-            counts[_bucket(age(found, survey.at).value)] += 1
+            counts[_bucket(age(found, survey.at))] += 1
     return counts
 
 
-def _bucket(value: timedelta | None) -> str:
-    if value is None:
+def _bucket(old: Age) -> str:
+    """A lower bound is no age: a key that is at least so old is not younger than anything."""
+    if old.value is None:
         return UNKNOWN
-    return next((f"< {edge}d" for edge in EDGES if value < timedelta(days=edge)), f"≥ {EDGES[-1]}d")
+    last = timedelta(days=EDGES[-1])
+    if not old.exact and old.value < last:
+        return UNROTATED if old.value >= KEPT_FOR else UNKNOWN
+    return next((f"< {edge}d" for edge in EDGES if old.value < timedelta(days=edge)), f"≥ {EDGES[-1]}d")
 
 
 def bars(counts: Mapping[str, int], width: int = 40) -> list[str]:
@@ -139,9 +148,11 @@ def _is_held(found: Found, why: Why) -> bool:
 
 
 def _is_older(found: Found, now: datetime, limit: timedelta) -> bool:
-    """One that is known to be at least so old is older, too; of one without any age this gate says nothing (`unknown-age` does)."""
-    value = age(found, now).value
-    return found.account.local_auth and value is not None and value > limit
+    """One that is at least so old as some time cannot be shown to be younger than the limit, however short that time: only an age that
+    is known clears a key. Of one without any age this gate says nothing (`unknown-age` does).
+    """
+    old = age(found, now)
+    return old.value is not None and (not old.exact or old.value > limit)
 
 
 def failed(survey: Survey, conditions: Iterable[Gate]) -> dict[str, Sequence[str]]:

@@ -192,7 +192,13 @@ async def test_a_bin_that_may_not_be_looked_into_holds_nothing_up(vault: KeyVaul
 
 async def test_versions_without_end_are_not_read_without_end(vault: KeyVault, client: Any) -> None:
     listed(client, properties("v1"), properties("v2"), ends=False)
-    with pytest.raises(Rejected, match=f"more versions than {PAGES_MAX} pages"):
+    with pytest.raises(Rejected, match="repeats itself"):
+        await vault.look(SECRET)
+
+
+async def test_versions_on_more_pages_than_a_vault_could_back_up_are_not_read(vault: KeyVault, client: Any) -> None:
+    listed(client, *(properties(f"v{number}") for number in range(PAGES_MAX + 1)))
+    with pytest.raises(Rejected, match=f"more than {PAGES_MAX} pages"):
         await vault.look(SECRET)
 
 

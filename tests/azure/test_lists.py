@@ -7,8 +7,8 @@ from unittest.mock import create_autospec
 import pytest
 
 from rotator.azure import Azure, faults
-from rotator.azure.arm import ResourceManager
-from rotator.core.faults import Denied, Fault, Transient
+from rotator.azure.arm import PAGES_MAX, ResourceManager
+from rotator.core.faults import Denied, Fault, Rejected, Transient
 from rotator.core.snapshot import Unseen
 from rotator.key_vault import KeyVault
 from rotator.survey.accounts import accounts_of, inventory, vaults_of
@@ -106,6 +106,31 @@ async def test_our_token_follows_no_link_elsewhere(azure: Azure, link: str) -> N
     assert len(arm.asked) == 1
 
 
+@pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
+async def test_a_list_that_leads_back_is_not_read_on(azure: Azure, tokens: list[str]) -> None:
+    links = [f"{BASE}/subscriptions/s/locks?$skiptoken={token}" for token in tokens]
+    arm = Answering(azure, *({"value": [{"id": 1}], "nextLink": link} for link in links))
+    with pytest.raises(Rejected, match="the list repeats itself"), faults("a list"):
+        await arm.rows("/subscriptions/s/locks", "2020-05-01")
+    assert len(arm.asked) == len(tokens)
+
+
+async def test_a_list_of_too_many_pages_is_not_given_out_for_a_whole_one(azure: Azure) -> None:
+    arm = Answering(azure, *({"value": [], "nextLink": f"{BASE}/x?$skiptoken={number}"} for number in range(PAGES_MAX)))
+    with pytest.raises(Rejected, match=r"more than 1,000 pages"):
+        await arm.rows("/x", "v")
+
+
+async def test_a_graph_that_repeats_itself_is_left_for_the_lists() -> None:
+    arm = create_autospec(ResourceManager, instance=True)
+    arm.call.return_value = {"data": [account_row()], "$skipToken": "the same"}
+    arm.rows.side_effect = [[{"subscriptionId": "s"}], [account_row()], []]
+    found = await inventory(arm)
+    assert arm.call.await_count == 2
+    assert ([one.name for one in found.accounts], found.unseen) == (["chat"], ())
+    assert "the list repeats itself" in found.how
+
+
 async def test_a_list_that_is_none_is_a_fault(azure: Azure) -> None:
     with pytest.raises(Fault), faults("a list"):
         await Answering(azure, {"value": None}).rows("/x", "v")
@@ -138,6 +163,15 @@ async def test_one_subscription_that_refuses_hides_no_other() -> None:
     ]
     assert all(isinstance(one, Unseen) for one in found.unseen)
     assert "2 subscription(s)" in found.how
+
+
+@pytest.mark.parametrize("id_", [ID.rsplit("/", 2)[0], "/subscriptions/s", "", None, "x" * 1000])
+async def test_a_row_whose_id_is_odd_is_named_and_hides_no_other(id_: Any) -> None:
+    arm = create_autospec(ResourceManager, instance=True)
+    arm.call.return_value = {"data": [{**account_row(), "id": id_}, account_row(), {"type": "microsoft.keyvault/vaults", "id": id_}]}
+    found = await inventory(arm)
+    assert [one.id for one in found.accounts] == [ID]
+    assert [one.because for one in found.unseen] == ["its id is not of the documented form"] * 2
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,9 @@ class Pages:
     def __init__(self, *items: Any) -> None:
         self._items = list(items)
 
+    async def by_page(self) -> AsyncIterator[AsyncIterator[Any]]:
+        yield self
+
     def __aiter__(self) -> "Pages":
         return self
 

@@ -150,6 +150,23 @@ def test_what_cannot_be_seen_is_said(estate: Estate) -> None:
     assert found["failed"]["unseen"]
 
 
+def test_a_list_that_repeats_itself_is_said_and_not_read_for_ever(estate: Estate) -> None:
+    azure = estate.azure
+    azure.state.repeating |= {"QueryGraph", "ListActivity"}
+    azure.clear_journal()
+    found = seen(estate)
+    assert "the list repeats itself" in found["how"]
+    assert [one["what"].split(" of ")[0] for one in found["unseen"]] == ["the activity log"]
+    assert "the list repeats itself" in found["unseen"][0]["because"]
+    assert set(by_name(found)) == {one["name"] for one in estate.fleet}
+    assert sum(entry.operation in azure.state.repeating for entry in azure.journal) <= 4
+
+
+def test_an_account_that_asks_for_patience_is_waited_for(estate: Estate) -> None:
+    estate.azure.fault("ListKeys", "429:1", times=2)
+    assert seen(estate)["unseen"] == []
+
+
 def test_a_vault_that_nobody_lists_is_looked_into_by_its_url(estate: Estate) -> None:
     azure = estate.azure
     azure.dispossess()

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,19 +107,97 @@ def test_a_vaults_firewall_is_told_from_a_missing_role(estate: Estate) -> None:
     assert "network-rule add" in one["mend"]
 
 
-def test_a_secret_that_is_deleted_softly_is_found(estate: Estate) -> None:
-    estate.azure.delete_secret("kv-1", "chat-prod-key")
+def test_a_secret_that_is_deleted_softly_is_in_the_way_only_of_who_may_not_recover_it(estate: Estate) -> None:
+    """The planner recovers it by itself."""
+    azure = estate.azure
+    azure.delete_secret("kv-1", "chat-prod-key")
     (one,) = troubles(estate, "chat-prod")
-    assert (one["severity"], one["subject"]) == ("error", "vault")
-    assert one["mend"].startswith("az keyvault secret recover ")
-    assert one["mend"].endswith("--name chat-prod-key")
+    assert (one["severity"], one["subject"], one["mend"]) == ("warning", "vault", "rotator plan chat-prod")
+    assert json.loads(estate.run("plan", "chat-prod", "--output", "json").stdout)[0]["step"] == "recover"
+    assert ready(estate)["publishes"] is True
+    azure.dispossess()
+    azure.grant("/", ["*"], data_actions=["*"], not_data_actions=["*/recover/action"])
+    (bad,) = [one for one in troubles(estate, "chat-prod") if one["severity"] == "error"]
+    assert "we may not recover it" in bad["said"]
+    assert bad["mend"].startswith(f"az role assignment create --assignee-object-id {azure.state.sessions.object_id}")
+    assert ready(estate)["ready"] is False
 
 
-def test_access_policies_are_no_roles(estate: Estate) -> None:
+def test_access_policies_are_no_roles_and_stay_as_they_are(estate: Estate) -> None:
     estate.azure.change_vault("kv-1", rbac=False)
     (one,) = troubles(estate, "chat-prod")
     assert one["severity"] == "warning"
     assert "access policies" in one["said"]
+    assert one["mend"].startswith("az keyvault set-policy ")
+    assert f"--object-id {estate.azure.state.sessions.object_id}" in one["mend"]
+
+
+def test_a_deny_assignment_goes_before_every_role(estate: Estate) -> None:
+    azure = estate.azure
+    azure.deny("stack", f"/subscriptions/{azure.subscription}/resourceGroups/rg-ai", ["*/regenerateKey/action"])
+    (one,) = troubles(estate, "chat-prod")
+    assert (one["severity"], one["subject"]) == ("error", "account")
+    assert "the deny assignment 'stack' takes it away" in one["said"]
+    row = ready(estate)
+    assert (row["ready"], row["cut_in_seconds"]) == (False, None)
+    done = estate.run("revoke", "chat-prod", "--mode", "cut", "--yes", "--timeout", "3s")
+    assert done.exit_code == 1, done.output  # as the doctor said
+
+
+def test_a_denial_is_none_for_whom_it_excludes_and_a_doubt_for_who_is_in_a_group_perhaps(estate: Estate) -> None:
+    azure = estate.azure
+    us, scope = azure.state.sessions.object_id, azure.vault_id("kv-1")
+    azure.deny("but us", scope, data_actions=["*"], excluded=[(us, "ServicePrincipal")])
+    assert troubles(estate, "chat-prod") == []
+    azure.deny("a group", scope, data_actions=["*/setSecret/action"], principals=[(azure.state.guid(), "Group")])
+    (one,) = troubles(estate, "chat-prod")
+    assert (one["severity"], one["subject"]) == ("warning", "vault")
+    assert "'a group' names it, and whether it is for us cannot be told" in one["said"]
+
+
+def test_a_role_with_a_condition_is_a_doubt(estate: Estate) -> None:
+    azure = estate.azure
+    azure.dispossess()
+    azure.grant("/", ["*/read"])
+    azure.grant("/", ["*"], data_actions=["*"], condition="@Resource[x:y] StringEquals 'z'")
+    found = troubles(estate, "chat-prod")
+    assert {(one["severity"], one["subject"]) for one in found} == {("warning", "account"), ("warning", "vault")}
+    assert all("cannot be told: only a role with a condition gives it" in one["said"] for one in found)
+
+
+def test_denials_that_may_not_be_listed_are_a_warning(estate: Estate) -> None:
+    azure = estate.azure
+    azure.dispossess()
+    azure.grant("/", ["*"], not_actions=["Microsoft.Authorization/denyAssignments/read"], data_actions=["*"])
+    found = troubles(estate, "chat-prod")
+    assert {one["severity"] for one in found} == {"warning"}
+    assert all("whether a deny assignment takes something away cannot be told" in one["said"] for one in found)
+    assert "Rotator: survey" in found[0]["mend"]
+
+
+def ready(estate: Estate, name: str = "chat-prod") -> dict[str, Any]:
+    (row,) = json.loads(estate.run("doctor", name, "--readiness", "--output", "json").stdout)
+    found: dict[str, Any] = row
+    return found
+
+
+def test_of_an_account_without_keys_nothing_is_promised_about_its_secret(estate: Estate) -> None:
+    azure = estate.azure
+    azure.change_account("chat-prod", disable_local_auth=True)
+    (one,) = troubles(estate, "chat-prod")
+    assert (one["severity"], one["subject"]) == ("warning", "account")
+    assert "disableLocalAuth=false" in one["mend"]
+    azure.delete_secret("kv-1", "chat-prod-key")
+    said = [one["said"] for one in findings(estate, "chat-prod") if one["subject"] == "vault"]
+    assert not [each for each in said if "rotation makes it" in each or "recovers it" in each]
+
+
+def test_what_we_contained_ourselves_is_said_with_what_is_left_of_it(estate: Estate) -> None:
+    assert estate.run("revoke", "chat-prod", "--mode", "contain", "--yes").exit_code == 0
+    (one,) = troubles(estate, "chat-prod")
+    case = estate.rows("SELECT id FROM incidents")[0][0]
+    assert f"local auth is off since we contained {case}" in one["said"]
+    assert one["mend"].startswith(f"rotator incidents show {case}")
 
 
 @pytest.mark.parametrize("policy", ["drain", "contain"])
@@ -144,8 +223,48 @@ def test_what_may_not_be_asked_is_not_guessed(estate: Estate) -> None:
 def test_a_gateway_that_keeps_us_out_proves_no_death(estate: Estate) -> None:
     estate.azure.change_account("chat-prod", firewall=True)
     assert all("no death can be proven from here" in one["said"] for one in troubles(estate, "chat-prod"))
-    (row,) = json.loads(estate.run("doctor", "chat-prod", "--readiness", "--output", "json").stdout)
-    assert (row["ready"], row["proven_in_seconds"]) == (True, None)
+    row = ready(estate)
+    assert (row["ready"], row["publishes"], row["proven_in_seconds"]) == (False, False, None)
+    assert row["killed_in_seconds"] >= 20 > row["cut_in_seconds"]  # the drain deadline of these settings
+    assert "NOTHING CAN BE PUBLISHED" in row["because"][0]
+    assert "403" in row["because"][0]
+
+
+def test_a_kind_without_a_probe_is_killed_at_the_drain_deadline_as_the_dry_run_says(estate: Estate) -> None:
+    estate.azure.account("chat-prod").kind = "Quantum.Brain"
+    row = ready(estate)
+    (planned,) = json.loads(estate.run("revoke", "chat-prod", "--dry-run", "--output", "json").stdout)
+    assert "NOTHING CAN BE PUBLISHED" in planned["because"]
+    assert (row["ready"], row["publishes"]) == (False, False)
+    assert row["killed_in_seconds"] >= 20
+    assert "killed at the drain deadline, and NOTHING CAN BE PUBLISHED" in row["because"][0]
+    done = estate.run("doctor", "chat-prod", "--readiness")
+    assert done.exit_code == 1
+    assert "!" in done.stdout
+    change(estate, lambda document: document["defaults"].update(unprovable="accept"))
+    row = ready(estate)
+    assert (row["ready"], row["publishes"], row["proven_in_seconds"]) == (True, True, None)
+
+
+def test_what_readiness_foretells_of_a_firewall_is_what_then_happens(estate: Estate) -> None:
+    azure = estate.azure
+    change(estate, lambda document: document["defaults"].update(drain_deadline="1s"))
+    azure.change_account("chat-prod", firewall=True)
+    foretold, before = ready(estate), len(azure.secret("kv-1", "chat-prod-key"))
+    done = estate.run("revoke", "chat-prod", "--yes", "--timeout", "4s", "--output", "json")
+    (row,) = json.loads(done.stdout)
+    took = datetime.fromisoformat(row["timings"]["revoked"]) - datetime.fromisoformat(row["timings"]["reported"])
+    assert done.exit_code == 5, done.output
+    assert (foretold["publishes"], len(azure.secret("kv-1", "chat-prod-key"))) == (False, before)
+    assert took.total_seconds() >= 1  # no sooner than the deadline
+    assert foretold["killed_in_seconds"] >= 1
+
+
+def test_a_vault_that_holds_a_dead_key_is_not_called_ready(estate: Estate) -> None:
+    estate.azure.set_secret("kv-1", "chat-prod-key", "0" * 32)
+    row = ready(estate)
+    assert row["ready"] is False
+    assert "the vault gives out no live key of the account now" in " ".join(row["because"])
 
 
 def test_an_identity_that_is_refused_is_the_one_thing_said(estate: Estate) -> None:
@@ -229,8 +348,8 @@ def test_readiness_has_the_worst_first_and_says_why(estate: Estate) -> None:
     assert done.exit_code == 1
     locked, hindered = json.loads(done.stdout)
     assert (locked["name"], locked["ready"], locked["cut_in_seconds"]) == ("agents", False, None)
-    assert (hindered["name"], hindered["ready"], hindered["killed_in_seconds"]) == ("chat-prod", False, None)
-    assert hindered["cut_in_seconds"] > 0
+    assert (hindered["name"], hindered["ready"], hindered["publishes"]) == ("chat-prod", False, False)
+    assert hindered["killed_in_seconds"] >= 20 > hindered["cut_in_seconds"] > 0
     assert "setSecret" in hindered["because"][0]
     assert "chat-prod" in estate.run("doctor", "--readiness").stdout
 

@@ -169,9 +169,90 @@ def test_connections_of_azure_ml_are_compared_and_those_of_foundry_by_rotator_s_
     assert short(hunted(estate)[1]) == [("copy", "connection foundry/chat"), ("copy", "connection ml/chat")]
 
 
+def test_plain_variables_of_container_apps_and_jobs_are_compared_and_asked_about(estate: Estate) -> None:
+    azure, keys = estate.azure, estate.azure.account(NAME).keys
+    env = [{"name": "OPENAI_KEY", "value": keys["key1"]}, {"name": "URL", "value": f"https://chat?key={keys['key2']}"}]
+    azure.add_consumer("container_app", "api", secrets=[], env=[*env, {"name": "OTHER", "secretRef": "x"}])
+    azure.add_consumer("job", "nightly", secrets=[], env=env[:1])
+    code, found = hunted(estate)
+    assert code == 0
+    assert short(found) == [
+        ("copy", "variable OPENAI_KEY of main of api"),
+        ("copy", "variable OPENAI_KEY of main of nightly"),
+        ("copy", "variable URL of main of api"),
+    ]
+    assert {one["slot"] for one in found["copies"]} == {"key1", "key2"}
+    assert all("`secretRef`" in one["asks"] for one in found["copies"])
+    added = estate.run("hunt").stdout
+    assert "\n    # dependents:" in added  # nothing of it may be committed before somebody has moved it into a secret
+
+
+def test_connection_strings_are_compared_and_their_references_followed(estate: Estate) -> None:
+    azure, url = estate.azure, estate.fleet[0]["secret"]
+    key, pinned = azure.account(NAME).keys["key2"], azure.secret("kv-1", f"{NAME}-key")[-1].id
+    strings = {
+        "AI": f"Endpoint=https://chat;Key={key}",
+        "Pinned": f"@Microsoft.KeyVault(SecretUri={url}/{pinned})",
+        "Sql": "Server=db;Password=of somebody else",
+    }
+    azure.add_consumer("site", "web", settings={}, strings=strings)
+    azure.add_consumer("site", "web/slots/staging", settings={}, strings={"AI": key})
+    code, found = hunted(estate)
+    assert code == 0
+    assert short(found) == [
+        ("copy", "connection string AI of web"),
+        ("copy", "connection string AI of web/staging"),
+        ("pinned", "connection string Pinned of web"),
+    ]
+    assert all("no kind of dependent moves the connection string" in one["asks"] for one in found["copies"])
+
+
+def factory(estate: Estate, **more: Any) -> str:
+    """A linked service that refers to the account's secret by another one, which names the vault."""
+    vault, _, name = estate.fleet[0]["secret"].rpartition("/secrets/")
+    store = {"type": "AzureKeyVault", "typeProperties": {"baseUrl": f"{vault}/"}}
+    estate.azure.add_consumer("linked_service", "Vault", properties=store)
+    key = {"type": "AzureKeyVaultSecret", "store": {"referenceName": "vault", "type": "LinkedServiceReference"}, "secretName": name, **more}
+    typed = {"url": "https://chat", "authHeaders": {"api-key": key, "x": {"type": "SecureString", "value": "of somebody else"}}}
+    made: str = estate.azure.add_consumer("linked_service", "chat", properties={"type": "RestService", "typeProperties": typed}).id
+    return made
+
+
+def test_a_linked_service_that_reads_the_secret_is_found_until_the_settings_know_it(estate: Estate) -> None:
+    id_ = factory(estate)
+    code, found = hunted(estate)
+    assert (code, found["not_searched"]) == (0, [])
+    assert short(found) == [("reader", "property authHeaders.api-key of linked service adf/chat")]
+    known = {"kind": "data-factory", "linked_service": id_, "property": "authHeaders.api-key"}
+    assert found["copies"][0]["settings"] == known
+    settings = yaml.safe_load(estate.settings.read_text()) | {"credentials": [of(estate, known)]}
+    estate.settings.write_text(yaml.safe_dump(settings))
+    assert hunted(estate)[1]["copies"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"secretVersion": "0123456789abcdef"}, ["pinned"]),
+        ({"secretName": "another"}, []),
+        ({"secretName": {"type": "Expression", "value": "@linkedService().name"}}, []),
+        ({"store": None}, []),
+    ],
+)
+def test_a_linked_service_is_told_by_what_it_refers_to(estate: Estate, more: dict[str, Any], expected: list[str]) -> None:
+    factory(estate, **more)
+    code, found = hunted(estate)
+    assert (code, [one["why"] for one in found["copies"]]) == (0, expected)
+
+
 @pytest.mark.parametrize(
     ("operation", "needs"),
     [
+        ("ListFactories", "Microsoft.DataFactory/factories/read"),
+        ("ListLinkedServices", "Microsoft.DataFactory/factories/linkedservices/read"),
+        ("ListConnectionStrings", "Microsoft.Web/sites/config/list/action"),
+        ("GetContainerApp", "Microsoft.App/containerApps/read"),
+        ("GetJob", "Microsoft.App/jobs/read"),
         ("ListBackends", "Microsoft.ApiManagement/service/backends/read"),
         ("ListContainerGroups", "Microsoft.ContainerInstance/containerGroups/read"),
         ("GetContainerGroup", "Microsoft.ContainerInstance/containerGroups/read"),
@@ -187,6 +268,10 @@ def test_what_is_denied_of_these_is_said_with_the_permission(estate: Estate, ope
     connected(estate)
     estate.azure.add_consumer("backend", "chat", properties={"url": "https://chat"})
     estate.azure.add_consumer("container_group", "batch", content=group({"name": "PLAIN", "value": "x"}))
+    estate.azure.add_consumer("site", "web", settings={})
+    estate.azure.add_consumer("container_app", "api", secrets=[])
+    estate.azure.add_consumer("job", "nightly", secrets=[])
+    factory(estate)
     estate.azure.fault(operation, "403", probability=1.0)
     code, found = hunted(estate)
     assert code == 1

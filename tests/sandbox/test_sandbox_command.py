@@ -76,6 +76,11 @@ def test_its_apps_live_on_a_key_that_a_hunt_finds(tmp_path: Path) -> None:
         facts = json.loads(said(running, "}"))
         hunt = [sys.executable, "-m", "rotator", "discover", "--hunt", "--output", "json", "--config", facts["settings"]]
         done = subprocess.run(hunt, capture_output=True, text=True, timeout=60, check=True)
-        assert {row["name"]: bool(row["copies"]) for row in json.loads(done.stdout)["accounts"]} == {"chat-prod": True, "agents": False}
+        assert {row["name"]: bool(row["copies"]) for row in json.loads(done.stdout)["accounts"]} == {
+            "chat-prod": True,
+            "agents": False,
+            "foundry": False,
+        }
+        assert "AI Foundry connections: 1 to search" in done.stderr
     finally:
         end(running)

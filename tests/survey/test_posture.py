@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rotator.cli.discovered import document, print_survey
 from rotator.core.snapshot import Unseen
 from rotator.hunt.finding import Copy, Why
 from rotator.survey.estate import Exposure, Found
 from rotator.survey.posture import Keyless, NoSuchGate, age, bars, failed, gates, histogram, keyless
 from tests.survey.finds import NOW, copy, found, survey
+
+
+def at_least(days: float) -> Found:
+    """Nobody saw a rotation of its key, and so long ago it was there already."""
+    return replace(found(), since=NOW - timedelta(days=days))
 
 
 def held(*copies: Copy) -> Found:
@@ -44,6 +49,11 @@ def held(*copies: Copy) -> Found:
         ("older-than=90d", found(days=91), True),
         ("older-than=90d", found(days=90), False),
         ("older-than=90d", found(), False),
+        ("older-than=90d", at_least(89), True),
+        ("older-than=365d", at_least(89), True),
+        ("older-than=90d", at_least(3), True),
+        ("older-than=36h", at_least(1), True),
+        ("unknown-age", at_least(89), False),
         ("older-than=36h", found(days=2), True),
         ("older-than=90d", found(days=400, local_auth=False), False),
         ("unknown-age", found(), True),
@@ -54,11 +64,12 @@ def test_a_gate_fails_for_what_it_names(word: str, one: Found, fails: bool) -> N
     assert failed(survey(one), gates(word)) == ({word: [one.account.id]} if fails else {})
 
 
-def test_a_key_that_is_at_least_so_old_is_older_than_the_limit() -> None:
-    one = found()
-    since = Found(account=one.account, since=NOW - timedelta(days=100))
-    assert failed(survey(since), gates("older-than=90d"))
-    assert age(since, NOW).exact is False
+@pytest.mark.parametrize(
+    ("days", "bucket"), [(3, "unknown"), (88, "unknown"), (89, "at least 89d"), (200, "at least 89d"), (366, "≥ 365d")]
+)
+def test_a_key_whose_rotation_nobody_saw_is_in_no_bucket_of_younger_ones(days: float, bucket: str) -> None:
+    assert {name for name, count in histogram(survey(at_least(days))).items() if count} == {bucket}
+    assert age(at_least(days), NOW).exact is False
 
 
 def test_what_could_not_be_looked_at_fails_a_gate_of_its_own() -> None:
@@ -106,5 +117,10 @@ def test_what_is_there_at_all_is_seen_in_the_picture(counts: dict[str, int], wid
     assert any(line.count("█") == width for line in lines) is any(counts.values())
 
 
-def test_an_account_without_keys_has_no_age(capsys: Any) -> None:
-    assert sum(histogram(survey(found(local_auth=False, days=500))).values()) == 0
+def test_an_account_without_keys_has_no_age_but_who_manages_it(capsys: pytest.CaptureFixture[str]) -> None:
+    off = found(local_auth=False, days=500, managed_as="vision")
+    assert sum(histogram(survey(off)).values()) == 0
+    (row,) = document(survey(off), [], {})["accounts"]
+    assert (row["age_seconds"], row["managed_as"]) == (None, "vision")
+    print_survey(survey(off))
+    assert "vision" in capsys.readouterr().out
