@@ -137,6 +137,11 @@ class KeyMemory:
     probes: int = 0
     probe_again_at: datetime | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever done with this value, as far as we know: it may have been listed, and no more."""
+        return not (self.probes or self.minted_at or self.proven_at or self.published_at or self.replaced_at or self.dead_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -182,7 +187,8 @@ class Memory:
     """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint.
 
     `blind_looks`: how many looks of this run in a row did not see the slots. `second_writer` is the vault's current version, where another
-    ledger than ours seems to have published it.
+    ledger than ours seems to have published it. `unanswered`: when the last regenerate of a slot was meant whose outcome is not known;
+    `doubted`: when the last one was that is taken for one that never was.
     """
 
     keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
@@ -194,6 +200,8 @@ class Memory:
     blind_looks: int = 0
     held_by_wave: Held | None = None
     second_writer: Version | None = None
+    unanswered: Mapping[Slot, datetime] = field(default_factory=dict)
+    doubted: Mapping[Slot, datetime] = field(default_factory=dict)
 
     def of(self, fingerprint: Fingerprint) -> KeyMemory:
         return self.keys.get(fingerprint) or KeyMemory(fingerprint=fingerprint)
