@@ -9,8 +9,19 @@ from rotator.core.forecast import Forecast
 from rotator.core.policy import Mode
 from rotator.core.step import Do, Publish, Revoke, Wait
 
-_STANDS = frozenset({"unprovable", "contested"})
-"""Where a runbook ends before a value is published again."""
+_STANDS: Mapping[str, str] = {
+    "unprovable": "",
+    "contested": "",
+    "proving": "; let this machine ask the data plane, or set `unprovable: accept` before",
+}
+"""Where a runbook ends before a value is published again, and what to do before it where the reason does not say so."""
+
+
+def impacts(group: Sequence[Target], mode: Mode | None, forecast: list[Forecast]) -> list[str]:
+    """A line for each value of one credential: which of them is gone on with, and which dies beside it."""
+    told = [(target, impact(target, mode, forecast)) for target in group]
+    some = any(target.resumes for target in group)
+    return [f"  No case is about this one yet: {line.strip()}" if some and not target.resumes else line for target, line in told]
 
 
 def impact(target: Target, mode: Mode | None, forecast: list[Forecast]) -> str:
@@ -49,7 +60,7 @@ def standstill(forecast: list[Forecast]) -> str:
     stuck = isinstance(last, Wait) and last.phase in _STANDS
     if not stuck or any(isinstance(step, Publish) for step in steps) or not any(isinstance(step, Revoke) for step in steps):
         return ""
-    return f"NOTHING CAN BE PUBLISHED AFTER THE KILL, so the vault gives out a dead key: {last.because}"
+    return f"NOTHING CAN BE PUBLISHED AFTER THE KILL, so the vault gives out a dead key: {last.because}{_STANDS[last.phase]}"
 
 
 def _killed_at(target: Target, forecast: list[Forecast]) -> str:
@@ -74,6 +85,10 @@ def impact_of_all(groups: Mapping[str, Sequence[Target]], mode: Mode | None, for
         users = sum(len(groups[name][0].seen.look.snapshot.dependents) for name in names)
         silent = sum(not groups[name][0].seen.look.snapshot.dependents for name in names)
         lines.append(f"{what}: {len(names)} account(s), {users} dependent(s){f'; {silent} name none' if silent else ''}. {_BREAKS[what]}")
+    beside = [name for name, group in groups.items() if any(one.resumes for one in group) and not all(one.resumes for one in group)]
+    if beside:
+        told = f"{', '.join(beside[:NAMES_TOLD_MAX])}{' and more' if len(beside) > NAMES_TOLD_MAX else ''}"
+        lines.append(f"Of {len(beside)} of them a case is gone on with, and another live key, which no case is about, dies now: {told}")
     stuck = [name for name in groups if standstill(forecasts[name])]
     if stuck:
         lines.append(f"NOTHING CAN BE PUBLISHED AFTER THE KILL for {len(stuck)} of them: {', '.join(stuck[:NAMES_TOLD_MAX])}")
@@ -81,9 +96,11 @@ def impact_of_all(groups: Mapping[str, Sequence[Target]], mode: Mode | None, for
 
 
 def _kind_of(group: Sequence[Target], mode: Mode | None) -> str:
-    if all(target.resumes for target in group):
+    """By what dies now that no case was about before."""
+    anew = [target for target in group if not target.resumes]
+    if not anew:
         return "gone on with"
-    if not any(target.slot is not None and target.slot is target.seen.active for target in group):
+    if not any(target.slot is not None and target.slot is target.seen.active for target in anew):
         return "standby"
     return mode or group[0].seen.credential.policy.on_compromise
 

@@ -27,11 +27,13 @@ def stale_slots(slots: Mapping[Slot, Fingerprint], snapshot: Snapshot, credentia
     return None
 
 
-def denied_slot(value: Fingerprint, slots: Mapping[Slot, Fingerprint], snapshot: Snapshot, credential: Credential, now: datetime) -> Slot | None:
+def denied_slot(
+    value: Fingerprint, slots: Mapping[Slot, Fingerprint], snapshot: Snapshot, credential: Credential, now: datetime
+) -> Slot | None:
     """Where we put this value last, if the list shows another one there and is not believed about it."""
     memory = snapshot.memory
     for slot, listed in slots.items():
-        at, last = _last_minted(slot, memory)
+        _, last = _last_minted(slot, memory)
         if last != value or listed == value or memory.of(value).replaced_at:
             continue
         replaced = memory.of(listed).replaced_at

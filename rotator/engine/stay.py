@@ -17,6 +17,9 @@ BLIND_LOOKS_MAX = 8
 HOPELESS_LOOKS_MAX = 2
 RETRIES_FOR = timedelta(minutes=1)
 """How long a run that nobody waits for tries again what failed, before it hands its slot to others and comes back for another turn."""
+NOT_WAITED_FOR = timedelta(seconds=10)
+"""How long a command acts that does not wait: what fails is tried again within it, and it ends between two steps. The rest is left to the
+daemon, or to the same command."""
 LAGGARDS_ARE_GIVEN = timedelta(seconds=30)
 """How long a run that does not stay for dependents stays for them all the same: most move within this."""
 

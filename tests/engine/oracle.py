@@ -263,7 +263,12 @@ class Oracle:
         but for what readers were given."""
         meant = fingerprint_of(known.do.step) if known.do else None
         leaked = self.world.key_of(meant) if meant else None
-        if leaked is None or leaked.by in ("azure", "person", "setup") or not self._is_due(leaked.value) or value == self.world.current_value:
+        if (
+            leaked is None
+            or leaked.by in ("azure", "person", "setup")
+            or not self._is_due(leaked.value)
+            or value == self.world.current_value
+        ):
             return False
         return self.world.now() < leaked.minted + STALE_LOOK_BELIEVED_AFTER + SKEW_MAX
 
