@@ -131,7 +131,11 @@ def command(
 def _exactly_one(
     names: Sequence[str], leaked_key: str | None, fingerprint: str | None, said: str | None, every: bool, slot: str | None
 ) -> None:
-    if (leaked_key is not None and leaked_key != "-") or is_keylike(fingerprint or ""):
+    if leaked_key not in (None, "-") and (not leaked_key or leaked_key.startswith("--")):
+        fail(
+            Exit.USAGE, "--leaked-key takes '-' and nothing else: the key itself is read from standard input: rotator revoke --leaked-key -"
+        )
+    if leaked_key not in (None, "-") or is_keylike(fingerprint or ""):
         fail(
             Exit.USAGE,
             "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",

@@ -1,6 +1,7 @@
 """Which look denies what we were told we did, and is not believed yet: a list of keys or a vault may answer with what was a moment ago."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rotator.core.credential import Credential, Slot
@@ -41,6 +42,15 @@ def denied_slot(
         if lags or _minted_lately(slot, listed, snapshot, credential, now):
             return slot
     return None
+
+
+def superseded_beside(slot: Slot, told: Fingerprint, memory: Memory, now: datetime) -> list[KeyMemory]:
+    """What we put into this slot, and is not there any more, as the answer to a regenerate of the other one tells: that is no list, which
+    may lag, and a value that nobody remembers came after ours."""
+    at, last = _last_minted(slot, memory)
+    if at is None or last is None or told == last or memory.of(last).replaced_at or not memory.of(told).is_new:
+        return []
+    return [replace(memory.of(last), replaced_at=now)]
 
 
 def stale_secret(secret: SecretView, memory: Memory, now: datetime) -> Unseen | None:
