@@ -57,7 +57,12 @@ from rotator.wiring import House, on_ledger
 @click.option("--dry-run", is_flag=True, help="Show the plan and its impact, and stop.")
 @click.option("--server", metavar="URL", help="Send it to the running daemon. Its token is in ROTATOR_OPERATOR_TOKEN; keys stay here.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until the key is proven dead.")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Stay until the key is proven dead, or return at the first wait (what fails is tried again for 10 s).",
+)
 @click.option("--timeout", type=DURATION, default="10m", show_default=True, help="How long --wait stays.")
 @common_options
 def command(
@@ -81,7 +86,11 @@ def command(
     names, or --all there are. Exactly one of these.
 
     It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-
-    way, the same command goes on with the same case.
+    way, the same command goes on with the same case, and kills no key that this case has published; a live key that is asked for and
+    that no case is about dies beside it.
+
+    Exit codes: 0 dead, and readers of the vault have a live key; 5 revoked, not yet proven dead; 1 not revoked, or dead while the vault
+    still gives out the dead key ("dead" and "unreplaced" in the JSON).
 
     \b
     Examples:

@@ -120,10 +120,8 @@ async def walk(
 ) -> Run | LeaseLost:
     """The corridor under a lease, and the lease given back. A lease that was lost stops this credential and none of the others.
 
-    Without an `until` it ends at the first wait, and soon: what fails is not tried again for long.
+    Without an `until` it ends at the first wait, and what fails is not tried again for long.
     """
-    loop = asyncio.get_running_loop()
-    ends_s = loop.time() + NOT_WAITED_FOR.total_seconds()
     try:
         with story(credential=credential.name, rotation=lease.rotation):
             run = await reconcile(
@@ -134,7 +132,7 @@ async def walk(
                 known=known,
                 told=told,
                 stay=stay,
-                stopping=lambda: until is None and loop.time() >= ends_s,
+                retries_for=NOT_WAITED_FOR,
             )
     except LeaseLost as lost:
         return lost

@@ -17,7 +17,7 @@ from rotator.core.step import Quiet, Wait
 from rotator.engine.intake import Live, NotKnown, NotOurs, Recognised, Replaced, recognise_all
 from rotator.engine.ports import HeldBy, Verdict
 from rotator.engine.reconcile import reconcile
-from rotator.engine.stay import Stay
+from rotator.engine.stay import NOT_WAITED_FOR, Stay
 from tests.engine.corridor import EVER, Corridor, Rule
 from tests.engine.world import START, Fate
 
@@ -206,6 +206,17 @@ async def test_the_deadline_passes_while_something_is_denied_and_the_key_is_revo
     await corridor.leak(leaked, Mode.DRAIN)
     await corridor.live_no_longer(125 * SECOND)
     assert leaked not in corridor.world.slots.values()
+
+
+@pytest.mark.parametrize("mode", [Mode.CUT, Mode.DRAIN, Mode.CONTAIN])
+async def test_who_does_not_wait_does_what_can_be_done_and_returns(mode: Mode) -> None:
+    corridor = Corridor()
+    for call in ("vault.publish", "issuer.switch_off") if mode is not Mode.CONTAIN else ("issuer.regenerate",):
+        corridor.trouble.fails(call, Transient("503"), times=EVER)
+    await corridor.leak(corridor.world.slots[KEY1], mode)
+    run = await corridor.walk(retries_for=NOT_WAITED_FOR)
+    assert corridor.seconds() <= NOT_WAITED_FOR.total_seconds()
+    assert len([step for step in run.steps if step.failed]) > 1, "what passes soon is tried again"
 
 
 async def test_a_leak_behind_a_firewall_gives_its_slot_to_others_and_goes_on_later() -> None:
