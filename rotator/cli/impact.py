@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rotator.cli.targets import Target
+from rotator.core.aim import given_out
 from rotator.core.credential import Role
 from rotator.core.facts import Needed
 from rotator.core.forecast import Forecast
@@ -34,7 +35,7 @@ def impact(target: Target, mode: Mode | None, forecast: list[Forecast]) -> str:
     mode = mode or seen.credential.policy.on_compromise
     users = [view.name for view in seen.look.snapshot.dependents]
     who = ", ".join(users) if users else "whoever reads the vault (no dependents are named in the settings)"
-    if target.slot is not seen.active:
+    if not _is_active(target):
         late = ", and so does what has not read the new value from the vault yet" if _is_retired(target) else ""
         return f"  {what} is not what the vault gives out: what reads it directly loses access{late}."
     if mode is Mode.DRAIN and standstill(forecast):
@@ -66,6 +67,11 @@ def standstill(forecast: list[Forecast]) -> str:
 def _killed_at(target: Target, forecast: list[Forecast]) -> str:
     kills = [one.not_before for one in forecast if isinstance(one.decision, Do) and isinstance(one.decision.step, Revoke)]
     return f" {kills[0]:%H:%M:%S} UTC" if kills else ""
+
+
+def _is_active(target: Target) -> bool:
+    """Whether it is what readers get, as the vault shows or as is remembered."""
+    return target.fingerprint == given_out(target.seen.facts)
 
 
 def _is_retired(target: Target) -> bool:
@@ -100,7 +106,7 @@ def _kind_of(group: Sequence[Target], mode: Mode | None) -> str:
     anew = [target for target in group if not target.resumes]
     if not anew:
         return "gone on with"
-    if not any(target.slot is not None and target.slot is target.seen.active for target in anew):
+    if not any(target.slot is not None and _is_active(target) for target in anew):
         return "standby"
     return mode or group[0].seen.credential.policy.on_compromise
 

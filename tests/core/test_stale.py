@@ -1,4 +1,4 @@
-"""Which looks are not believed, and what they hold up: never a kill that is due, and never the effect of a call of ours without an answer."""
+"""Which looks are not believed, and what they hold up: no kill that is due, nor the effect of a call of ours without an answer."""
 
 from typing import Any
 
