@@ -998,6 +998,7 @@ def test_what_is_no_head_is_a_usage_error_and_no_sign_of_tampering(estate: Estat
 
 
 def test_a_head_may_have_been_noted_in_capitals(estate: Estate) -> None:
+    estate.one("rotate", "batch", "--now")
     head = estate.json("audit", "verify")["head"]
     assert estate.run("audit", "verify", "--head", f" {head.upper()}\n").exit_code == DONE
 

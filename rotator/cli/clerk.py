@@ -14,14 +14,16 @@ from typing import Any
 
 from rotator.alerts.gate import Expected
 from rotator.cli import report
+from rotator.cli.foreseen import Wish, alert_of, forecasts_of, planned
 from rotator.cli.look import LOOKED_FOR
-from rotator.cli.revoke import Wish, alert_of, forecast_of, planned
 from rotator.cli.session import Exit
 from rotator.cli.show import rfc3339
 from rotator.cli.targets import Target, Unclear, named_each, of_fingerprints, unmatched_row
 from rotator.core.audit import AuditEvent
 from rotator.core.incident import OPERATOR, Incident, State
 from rotator.core.legible import legible
+from rotator.core.readers import DEAD_KEY, remembered
+from rotator.core.snapshot import Memory
 from rotator.engine.intake import NotKnown, NotOurs, intake
 from rotator.engine.urgency import urgent
 from rotator.settings.model import WebSettings
@@ -61,10 +63,11 @@ class OrderDesk:
 
     async def planned(self, order: Order) -> list[dict[str, Any]]:
         """What would be done, each row with the fingerprints that it is about: what a person has seen is what they order."""
-        house, wish = self._house(), _wish(order)
+        house, wish = self._house(), replace(_wish(order), dry_run=True)
         groups, rows = await self._looked_up(house, order)
+        forecasts = await forecasts_of(groups, wish, house)
         for name, group in groups.items():
-            row = planned(name, group, forecast_of(group, wish, house), wish)
+            row = planned(name, group, forecasts[name], wish)
             rows.append({**row, "fingerprints": [target.fingerprint for target in group]})
         return rows
 
@@ -106,7 +109,7 @@ class OrderDesk:
         rows = list(json.loads(event.fields["unmatched"]))
         rows += [await self._row(name, mine, event, filed) for name, mine in cases.items()]
         done = all(case.state in ENDS and not case.awaits_containment for mine in cases.values() for case in mine)
-        return rows, done
+        return rows, done and not any(row.get("unreplaced") for row in rows)
 
     async def _looked_up(self, house: House, order: Order) -> tuple[dict[str, list[Target]], list[dict[str, Any]]]:
         groups: dict[str, list[Target]] = {}
@@ -138,11 +141,15 @@ class OrderDesk:
         outcome = _outcome(cases)
         if outcome == "dead" and all(filed[case.id] for case in cases):
             outcome = "already_dead"
+        dead = outcome in ("dead", "already_dead")
+        unreplaced = dead and _is_unreplaced(cases, memory)
         return {
             "name": name,
-            "outcome": outcome,
+            "outcome": "failed" if unreplaced else outcome,
             "reason": cases[0].reason,
-            "because": _because(cases, steps, outcome),
+            "because": f"the value is proven dead, but {DEAD_KEY}" if unreplaced else _because(cases, steps, outcome),
+            "dead": dead,
+            "unreplaced": unreplaced,
             "steps": steps,
             "timings": {
                 "reported": rfc3339(min(case.reported_at for case in cases)),
@@ -175,6 +182,11 @@ def _unclear(why: Unclear) -> dict[str, Any]:
 def _outcome(cases: Sequence[Incident]) -> str:
     outcomes = {OUTCOMES[case.state] for case in cases} | {"failed" for case in cases if case.awaits_containment}
     return next(outcome for outcome in ("failed", "refused", "unproven", "dead") if outcome in outcomes)
+
+
+def _is_unreplaced(cases: Sequence[Incident], memory: Memory) -> bool:
+    """Whether the daemon has yet to publish a live key; a case is closed when all is quiet, and a contained account is to have none."""
+    return any(case.state is State.DEAD and case.contained_at is None for case in cases) and bool(remembered(memory))
 
 
 def _because(cases: Sequence[Incident], steps: Sequence[Mapping[str, Any]], outcome: str) -> str:

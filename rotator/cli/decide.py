@@ -37,7 +37,8 @@ _LEFT = {
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
 @common_options
 def approve(identity: str | None, batch: str | None, reason: str, by: str | None, yes: bool, common: Common) -> None:
-    """Let a case that is held be acted upon. Its credential is due at once; its deadline is counted from now.
+    """Let a case that is held be acted upon. Its credential is due at once; its deadline is counted from now. Where it is acted upon
+    already, or is over, there is nothing left to do, and the exit code is 0.
 
     \b
     Examples:
@@ -78,7 +79,8 @@ def approve(identity: str | None, batch: str | None, reason: str, by: str | None
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
 @common_options
 def dismiss(identity: str, reason: str, by: str | None, yes: bool, common: Common) -> None:
-    """Do nothing about a case that is held or open. Another report of the same opens it again only if it proves what was suspected.
+    """Do nothing about a case that is held or open. Another report of the same opens it again only if it proves what was suspected. What is
+    revoked cannot be left as it is any more: exit code 3.
 
     \b
     Example:

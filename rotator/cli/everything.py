@@ -18,9 +18,10 @@ import click
 from rotator.azure import SIZES, Sort
 from rotator.cli import report
 from rotator.cli.approval import person
+from rotator.cli.foreseen import Wish, alert_of, forecast_of, planned
 from rotator.cli.impact import impact_of_all
-from rotator.cli.look import LOOKED_FOR
-from rotator.cli.revoke import Wish, alert_of, forecast_of, planned, walk_cases
+from rotator.cli.look import looked_for
+from rotator.cli.revoke import walk_cases
 from rotator.cli.rotate import print_rows
 from rotator.cli.session import Common, Exit, fail
 from rotator.cli.show import length, rfc3339
@@ -91,13 +92,13 @@ async def revoke_all(house: House, slot: str | None, wish: Wish, common: Common,
 
 async def _round(house: House, slot: str | None, wish: Wish, anew: bool) -> Round:
     began = house.world.clock.now()
-    batch, parts = (None, []) if anew else await _going_on(house, began)
+    batch, parts = (None, []) if anew else await _going_on(house, slot, began)
     of_it: dict[str, list[Incident]] = {}
     for case in parts:
         of_it.setdefault(case.credential, []).append(case)
     done = [name for name, cases in of_it.items() if not any(case.state in GOES_ON for case in cases) and name in house.credentials]
     left = [one for one in house.credentials.values() if one.name not in done]
-    targets, unclear = await named_each(house, left, slot, min(wish.limit or LOOKED_FOR, LOOKED_FOR))
+    targets, unclear = await named_each(house, left, slot, looked_for(wish.limit))
     took_s = (house.world.clock.now() - began).total_seconds()
     waiting = {(case.credential, case.fingerprint): case for case in parts if case.state is State.HELD}
     groups: dict[str, list[Target]] = {}
@@ -114,7 +115,7 @@ async def _round(house: House, slot: str | None, wish: Wish, anew: bool) -> Roun
         round_trip_s=took_s * min(at_once, len(left)) / max(len(left), 1),
     )
     return Round(
-        batch=batch or Batch(id=f"all-{secrets.token_hex(4)}", by=person()),
+        batch=batch or Batch(id=f"all-{secrets.token_hex(4)}", by=person(), slot=slot),
         since=min((case.reported_at for case in parts), default=None),
         groups=dict(sorted(groups.items(), key=lambda pair: _deadline(pair[1]) or began)),
         forecasts=forecasts,
@@ -124,12 +125,13 @@ async def _round(house: House, slot: str | None, wish: Wish, anew: bool) -> Roun
     )
 
 
-async def _going_on(house: House, now: datetime) -> tuple[Batch | None, list[Incident]]:
-    """The last order that was given within the hour and is not through, and its cases."""
+async def _going_on(house: House, slot: str | None, now: datetime) -> tuple[Batch | None, list[Incident]]:
+    """The last order about these slots that was given within the hour and is not through, and its cases. What is ordered of other slots is
+    another order: what is done for the one is not done for the other."""
     listed = await house.ledger.cases.listed(list(State))
     lately = [(one.case, batch) for one in listed if (batch := batch_of(one.case.source)) and now - one.case.reported_at < GONE_ON_WITH]
     for case, batch in lately:  # the newest first
-        if case.state in GOES_ON:
+        if case.state in GOES_ON and batch.slot == slot:
             return batch, [other for other, its in lately if its.id == batch.id]
     return None, []
 
@@ -264,7 +266,7 @@ class Progress:
 
     def note(self, row: dict[str, Any], now: datetime) -> None:
         self._through += 1
-        self._dead += row["outcome"] in ("dead", "already_dead")
+        self._dead += row["outcome"] in ("dead", "already_dead") or row.get("dead", False)
         self._last = max(self._last, (row["timings"]["stable_401"] or "", row["name"]))
         if self._through == self._total or now - self._told >= timedelta(seconds=1):
             self._told = now
@@ -279,9 +281,17 @@ class Progress:
 
 
 def _say_who_is_left(rows: Sequence[dict[str, Any]]) -> None:
-    alive = [row["name"] for row in rows if row["outcome"] not in ("dead", "already_dead", "unproven")]
-    unproven = [row["name"] for row in rows if row["outcome"] == "unproven"]
-    for names, what in ((alive, "NOT revoked"), (unproven, "revoked, not yet proven dead")):
+    unreplaced = [row["name"] for row in rows if row.get("dead") and row.get("unreplaced")]
+    alive = [row["name"] for row in rows if row["outcome"] not in ("dead", "already_dead", "unproven") and not row.get("dead")]
+    lost = [row["name"] for row in rows if row["outcome"] == "unproven" and row.get("go_on") == [report.LEAKED_KEY]]
+    unproven = [row["name"] for row in rows if row["outcome"] == "unproven" and row["name"] not in lost]
+    again = "The same command goes on with these."
+    for names, what, then in (
+        (alive, "NOT revoked", again),
+        (unreplaced, "dead, but NOT replaced: the vault gives out a dead key", again),
+        (unproven, "revoked, not yet proven dead", again),
+        (lost, "revoked, and nobody holds the value to prove it dead", f"With it: {report.LEAKED_KEY}"),
+    ):
         if names:
             more = f" and {len(names) - NAMES_TOLD_MAX} more" if len(names) > NAMES_TOLD_MAX else ""
-            click.echo(f"{what}: {', '.join(names[:NAMES_TOLD_MAX])}{more}. The same command goes on with these.", err=True)
+            click.echo(f"{what}: {', '.join(names[:NAMES_TOLD_MAX])}{more}. {then}", err=True)

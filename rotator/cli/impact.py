@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rotator.cli.targets import Target
+from rotator.core.aim import given_out
 from rotator.core.credential import Role
 from rotator.core.facts import Needed
 from rotator.core.forecast import Forecast
@@ -10,8 +11,20 @@ from rotator.core.legible import span
 from rotator.core.policy import Mode
 from rotator.core.step import Do, Publish, Revoke, Wait
 
-_STANDS = frozenset({"unprovable", "contested"})
-"""Where a runbook ends before a value is published again."""
+_STANDS: Mapping[str, str] = {
+    "unprovable": "",
+    "contested": "",
+    "foreign": "",
+    "proving": "; let this machine ask the data plane, or set `unprovable: accept` before",
+}
+"""Where a runbook ends before a value is published again, and what to do before it where the reason does not say so."""
+
+
+def impacts(group: Sequence[Target], mode: Mode | None, forecast: list[Forecast]) -> list[str]:
+    """A line for each value of one credential: which of them is gone on with, and which dies beside it."""
+    told = [(target, impact(target, mode, forecast)) for target in group]
+    some = any(target.resumes for target in group)
+    return [f"  No case is about this one yet: {line.strip()}" if some and not target.resumes else line for target, line in told]
 
 
 def impact(target: Target, mode: Mode | None, forecast: list[Forecast]) -> str:
@@ -24,7 +37,7 @@ def impact(target: Target, mode: Mode | None, forecast: list[Forecast]) -> str:
     mode = mode or seen.credential.policy.on_compromise
     users = [view.name for view in seen.look.snapshot.dependents]
     who = ", ".join(users) if users else "whoever reads the vault (no dependents are named in the settings)"
-    if target.slot is not seen.active:
+    if not _is_active(target):
         late = ", and so does what has not read the new value from the vault yet" if _is_retired(target) else ""
         return f"  {what} is not what the vault gives out: what reads it directly loses access{late}."
     if mode is Mode.DRAIN and standstill(forecast):
@@ -50,12 +63,17 @@ def standstill(forecast: list[Forecast]) -> str:
     stuck = isinstance(last, Wait) and last.phase in _STANDS
     if not stuck or any(isinstance(step, Publish) for step in steps) or not any(isinstance(step, Revoke) for step in steps):
         return ""
-    return f"NOTHING CAN BE PUBLISHED AFTER THE KILL, so the vault gives out a dead key: {last.because}"
+    return f"NOTHING CAN BE PUBLISHED AFTER THE KILL, so the vault gives out a dead key: {last.because}{_STANDS[last.phase]}"
 
 
 def _killed_at(target: Target, forecast: list[Forecast]) -> str:
     kills = [one.not_before for one in forecast if isinstance(one.decision, Do) and isinstance(one.decision.step, Revoke)]
     return f" {kills[0]:%H:%M:%S} UTC" if kills else ""
+
+
+def _is_active(target: Target) -> bool:
+    """Whether it is what readers get, as the vault shows or as is remembered."""
+    return target.fingerprint == given_out(target.seen.facts)
 
 
 def _is_retired(target: Target) -> bool:
@@ -75,6 +93,10 @@ def impact_of_all(groups: Mapping[str, Sequence[Target]], mode: Mode | None, for
         users = sum(len(groups[name][0].seen.look.snapshot.dependents) for name in names)
         silent = sum(not groups[name][0].seen.look.snapshot.dependents for name in names)
         lines.append(f"{what}: {len(names)} account(s), {users} dependent(s){f'; {silent} name none' if silent else ''}. {_BREAKS[what]}")
+    beside = [name for name, group in groups.items() if any(one.resumes for one in group) and not all(one.resumes for one in group)]
+    if beside:
+        told = f"{', '.join(beside[:NAMES_TOLD_MAX])}{' and more' if len(beside) > NAMES_TOLD_MAX else ''}"
+        lines.append(f"Of {len(beside)} of them a case is gone on with, and another live key, which no case is about, dies now: {told}")
     stuck = [name for name in groups if standstill(forecasts[name])]
     if stuck:
         lines.append(f"NOTHING CAN BE PUBLISHED AFTER THE KILL for {len(stuck)} of them: {', '.join(stuck[:NAMES_TOLD_MAX])}")
@@ -82,9 +104,11 @@ def impact_of_all(groups: Mapping[str, Sequence[Target]], mode: Mode | None, for
 
 
 def _kind_of(group: Sequence[Target], mode: Mode | None) -> str:
-    if all(target.resumes for target in group):
+    """By what dies now that no case was about before."""
+    anew = [target for target in group if not target.resumes]
+    if not anew:
         return "gone on with"
-    if not any(target.slot is not None and target.slot is target.seen.active for target in group):
+    if not any(target.slot is not None and _is_active(target) for target in anew):
         return "standby"
     return mode or group[0].seen.credential.policy.on_compromise
 

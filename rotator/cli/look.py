@@ -57,16 +57,25 @@ class Seen:
 
 LOOKED_FOR = timedelta(seconds=30)
 """How long what is likely to pass is looked at again, where nobody says how long to stay."""
+LOOKED_FOR_IN_PASSING = timedelta(seconds=10)
+"""The same for a command that does not wait."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=10)
 
 
-def hidden(seen: Seen, *, secret: bool = True) -> Unseen | None:
-    """What cannot be seen of the account, its slots, or the `secret`. Slots that are not to be listed (local auth is off) hide nothing."""
+def looked_for(limit: timedelta | None) -> timedelta:
+    """How long is looked again, by a command that stays so long; None: that does not wait."""
+    return LOOKED_FOR_IN_PASSING if limit is None else min(limit, LOOKED_FOR)
+
+
+def hidden(seen: Seen, *, secret: bool = True, stale: bool = False) -> Unseen | None:
+    """What cannot be seen of the account, its slots, or the `secret`. Slots that are not to be listed (local auth is off) hide nothing;
+    where `stale` will do, nor does a list that denies what we did a moment ago."""
     account, facts = seen.look.snapshot.account, seen.facts
     if isinstance(account, Unseen):
         return account
     try:
-        if not facts.local_auth_is_off:
+        slots = seen.look.snapshot.slots
+        if not facts.local_auth_is_off and (isinstance(slots, Unseen) or not stale):
             _ = facts.slots
         if secret:
             _ = facts.secret
@@ -75,7 +84,9 @@ def hidden(seen: Seen, *, secret: bool = True) -> Unseen | None:
     return None
 
 
-async def see_well(house: House, credentials: Sequence[Credential], within: timedelta, *, secret: bool = True) -> list[Seen]:
+async def see_well(
+    house: House, credentials: Sequence[Credential], within: timedelta, *, secret: bool = True, stale: bool = False
+) -> list[Seen]:
     """The same, each one looked at again while what hides something is likely to pass, `within` this time."""
 
     gate = asyncio.Semaphore(house.settings.limits.concurrency)
@@ -86,7 +97,7 @@ async def see_well(house: House, credentials: Sequence[Credential], within: time
         while True:
             async with gate:
                 seen = (await see(house, [credential]))[0]
-            unseen, now = hidden(seen, secret=secret), clock.now()
+            unseen, now = hidden(seen, secret=secret, stale=stale), clock.now()
             if unseen is None or unseen.hopeless:
                 return seen
             again = max(unseen.again or now, now + pause)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from rotator.alerts.reports import Report
-    from rotator.cli.revoke import Wish
+    from rotator.cli.foreseen import Wish
     from rotator.cli.session import Common
 
 TOKEN = "ROTATOR_OPERATOR_TOKEN"  # noqa: S105  # the name of a variable

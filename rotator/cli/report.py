@@ -6,8 +6,11 @@ from typing import Any
 
 from rotator.cli.session import Exit
 from rotator.cli.show import rfc3339
+from rotator.core.aim import about_the_active
 from rotator.core.credential import Reason
+from rotator.core.facts import Facts
 from rotator.core.incident import Incident, State
+from rotator.core.readers import left_with
 from rotator.core.snapshot import KeyMemory, SecretView
 from rotator.core.step import Decision, Quiet, Wait
 from rotator.engine.reconcile import Run
@@ -31,18 +34,30 @@ def rotated(run: Run, *, waited: bool) -> dict[str, Any]:
 
 
 def revoked(run: Run, cases: Sequence[Incident], *, already: bool = False) -> dict[str, Any]:
-    """The row of a revocation: how the cases that this command is about stand. `already`: the values were in no slot when it began."""
+    """The row of a revocation: how the cases that this command is about stand. `already`: the values were in no slot when it began.
+
+    A value that is dead while readers of the vault still get it is not done: that has failed, and the row says which of the two it is.
+    """
     mine = {case.id for case in cases}
     now = [case for case in run.incidents if case.id in mine]
-    outcome = _outcome_of_revocation(run, now)
+    facts = Facts(snapshot=run.look.snapshot, credential=run.credential, incidents=run.incidents, now=run.look.snapshot.at)
+    outcome, readers = _outcome_of_revocation(run, now), left_with(facts)
+    because = _because_of_revocation(run, now, outcome, readers)
+    dead = outcome == "dead"
+    if dead:
+        outcome = "failed" if readers else "already_dead" if already else "dead"
     reason = next((case.reason for case in now), run.reason)
-    return _row(
-        run,
-        "already_dead" if already and outcome == "dead" else outcome,
-        _because_of_revocation(run, now, outcome),
-        reason,
-        _times(run, now),
-    )
+    row = _row(run, outcome, because, reason, _times(run, now))
+    return {**row, "dead": dead, "unreplaced": bool(readers), "go_on": _go_on(now, facts)}
+
+
+def _go_on(cases: Sequence[Incident], facts: Facts) -> list[str]:
+    """What to type to go on with these cases and with nothing else. What nobody holds any more has to be handed in."""
+    lost = [LEAKED_KEY] if any(case.state is State.UNPROVEN for case in cases) else []
+    left = [case for case in cases if case.state is not State.UNPROVEN]
+    if left and {case.id for case in left} <= {case.id for case in about_the_active(facts, cases)}:
+        return [f"rotator revoke {facts.credential.name}", *lost]
+    return [*(f"rotator revoke --fingerprint {case.fingerprint}" for case in left), *lost]
 
 
 def unmatched(fingerprint: str, outcome: str, because: str) -> dict[str, Any]:
@@ -95,7 +110,7 @@ def _row(run: Run, outcome: str, because: str, reason: Reason | None, timings: d
         "phase": run.decision.phase,
         "steps": [_step(done) for done in run.steps],
         "timings": timings,
-        "goes_on_at": rfc3339(None if isinstance(run.decision, Quiet) else getattr(run.decision, "until", None)),
+        "goes_on_at": rfc3339(None if isinstance(run.decision, Quiet) else getattr(run.decision, "until", run.look.snapshot.at)),
     }
 
 
@@ -107,10 +122,19 @@ def _outcome_of_rotation(run: Run, waited: bool) -> str:
     stuck = _stuck(run.decision)
     if stuck:
         return stuck
-    turned = any(done.step in _TURNS and not done.failed for done in run.steps)
+    turned = any(done.step in _TURNS and not done.failed and not _is_the_first(done, run) for done in run.steps)
     if isinstance(run.decision, Quiet):
         return "rotated" if turned else "done" if run.steps else "quiet"
     return "failed" if waited and run.decision.phase != "overlap" else "waiting"
+
+
+def _is_the_first(done: Done, run: Run) -> bool:
+    """A key that was there before, published in an empty secret: nothing was replaced."""
+    snapshot = run.look.snapshot
+    if done.step != "publish" or done.fingerprint is None or not isinstance(snapshot.secret, SecretView):
+        return False
+    alone = all(version.fingerprint == done.fingerprint for version in snapshot.secret.versions)
+    return alone and snapshot.memory.of(done.fingerprint).minted_at is None
 
 
 def _stuck(decision: Decision) -> str | None:
@@ -132,17 +156,23 @@ def _outcome_of_revocation(run: Run, cases: Sequence[Incident]) -> str:
     return "unproven" if states & {State.REVOKED, State.UNPROVEN} else "dead"
 
 
-def _because_of_revocation(run: Run, cases: Sequence[Incident], outcome: str) -> str:
+def _because_of_revocation(run: Run, cases: Sequence[Incident], outcome: str, readers: str) -> str:
     """Where it stands; and what is left where the value is dead, or why nobody can prove it."""
     because = run.decision.because
+    if readers and outcome != "failed":
+        dead = "the value is proven dead, but" if outcome == "dead" else f"{LOST};" if _is_lost(cases) else "the value is revoked, but"
+        return f"{dead} {readers}. What holds that up: {because}. Once it is mended, the same command goes on, and so does `rotator serve`"
     if outcome == "dead" and isinstance(run.decision, Wait):
         return f"the value is proven dead; {because}"
-    if any(case.state is State.UNPROVEN for case in cases):
-        return f"{LOST}; {because}"
-    return because
+    return f"{LOST}; {because}" if _is_lost(cases) else because
 
 
-LOST = "the value is in no slot any more, and nobody holds it to prove it dead (with it: rotator revoke --leaked-key -)"
+def _is_lost(cases: Sequence[Incident]) -> bool:
+    return any(case.state is State.UNPROVEN for case in cases)
+
+
+LEAKED_KEY = "rotator revoke --leaked-key -"
+LOST = f"the value is in no slot any more, and nobody holds it to prove it dead (with it: {LEAKED_KEY})"
 
 
 def _times(run: Run, cases: Sequence[Incident]) -> dict[str, str | None]:

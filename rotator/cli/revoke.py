@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,23 +12,20 @@ import click
 from rotator.cli import report
 from rotator.cli.counting import counted, heard
 from rotator.cli.duration import DURATION
-from rotator.cli.impact import impact, standstill
-from rotator.cli.look import LOOKED_FOR
+from rotator.cli.foreseen import Wish, alert_of, forecasts_of, planned, show
+from rotator.cli.look import looked_for
 from rotator.cli.pasted import read_pasted
-from rotator.cli.plan import line, print_runbook
 from rotator.cli.reported import looked_up, print_matches, read_report
+from rotator.cli.revoked import say_next
 from rotator.cli.rotate import claim, print_rows, walk
 from rotator.cli.session import Common, Exit, agreed, chosen, common_options, credential_names, fail, in_house
 from rotator.cli.show import Progress
 from rotator.cli.stopgap import LOST, stopgap
 from rotator.cli.targets import Target, by_fingerprint, named, recognised
-from rotator.core.credential import Reason
 from rotator.core.faults import Fault, LeaseLost
-from rotator.core.forecast import Forecast, runbook
-from rotator.core.incident import Alert, Incident, State, escalate, open_incident
+from rotator.core.incident import Incident, State, escalate
 from rotator.core.keyshape import is_keylike
 from rotator.core.policy import Mode
-from rotator.core.rules.local_auth import OFF
 from rotator.engine.intake import intake
 from rotator.engine.observe import NOTHING
 from rotator.engine.ports import HeldBy
@@ -37,17 +34,6 @@ from rotator.engine.urgency import urgent
 from rotator.ledger.fault import LedgerFault
 from rotator.telemetry import scrub
 from rotator.wiring import House, on_ledger
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the options say."""
-
-    mode: Mode | None
-    note: str
-    limit: timedelta | None
-    dry_run: bool
-    yes: bool
 
 
 @click.command("revoke", short_help="Kill a leaked key.")
@@ -71,7 +57,12 @@ class Wish:
 @click.option("--dry-run", is_flag=True, help="Show the plan and its impact, and stop.")
 @click.option("--server", metavar="URL", help="Send it to the running daemon. Its token is in ROTATOR_OPERATOR_TOKEN; keys stay here.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed without a terminal.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until the key is proven dead.")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Stay until the key is proven dead, or return at the first wait (what fails is tried again for 10 s).",
+)
 @click.option("--timeout", type=DURATION, default="10m", show_default=True, help="How long --wait stays.")
 @common_options
 def command(
@@ -95,7 +86,11 @@ def command(
     names, or --all there are. Exactly one of these.
 
     It shows what it will do and what that breaks, asks, and stays until the data plane refuses the key at every endpoint. Killed half-way,
-    the same command goes on with the same case.
+    the same command goes on with the same case, and kills no key that this case has published; a live key that is asked for and that no
+    case is about dies beside it.
+
+    Exit codes: 0 dead, and readers of the vault have a live key; 5 revoked, not yet proven dead; 1 not revoked, or dead while the vault
+    still gives out the dead key ("dead" and "unreplaced" in the JSON).
 
     \b
     Examples:
@@ -130,13 +125,13 @@ def command(
                 if not common.json:
                     print_matches(found)
             elif names:
-                targets = await named(house, chosen(house, names), slot, min(timeout if wait else LOOKED_FOR, LOOKED_FOR))
+                targets, unmatched = await named(house, chosen(house, names), slot, looked_for(wish.limit))
             elif fingerprint is not None:
                 targets, unmatched = await by_fingerprint(heard(house, one_more), fingerprint)
             else:
                 targets, unmatched = await recognised(heard(house, one_more), leaked)
         for row in unmatched:
-            click.echo(f"{row['fingerprint'][:8]}…: {row['because']}" if row["fingerprint"] else row["because"], err=True)
+            click.echo(f"{row['fingerprint'][:8]}…: {row['because']}" if row.get("fingerprint") else row["because"], err=True)
         return await _revoke(house, targets, wish, common, unmatched, aside)
 
     in_house(common, errand, None if common.json or every else Progress(), emergency=True)
@@ -145,7 +140,11 @@ def command(
 def _exactly_one(
     names: Sequence[str], leaked_key: str | None, fingerprint: str | None, said: str | None, every: bool, slot: str | None
 ) -> None:
-    if (leaked_key is not None and leaked_key != "-") or is_keylike(fingerprint or ""):
+    if leaked_key not in (None, "-") and (not leaked_key or leaked_key.startswith("--")):
+        fail(
+            Exit.USAGE, "--leaked-key takes '-' and nothing else: the key itself is read from standard input: rotator revoke --leaked-key -"
+        )
+    if leaked_key not in (None, "-") or is_keylike(fingerprint or ""):
         fail(
             Exit.USAGE,
             "A key on a command line stands in the shell's history and in the process list: this one has leaked now, too.",
@@ -174,14 +173,15 @@ async def _revoke(
     groups: dict[str, list[Target]] = {}
     for target in targets:
         groups.setdefault(target.seen.credential.name, []).append(target)
-    forecasts = {name: forecast_of(group, wish, house) for name, group in groups.items()}
+    foreseen = not common.json or wish.dry_run  # where nobody reads the plan, nothing is asked for it
+    forecasts = await forecasts_of(groups, wish, house) if foreseen else {}
     if not targets or (wish.dry_run and common.json):
         rows = [*unmatched, *({**planned(name, group, forecasts[name], wish), **aside.get(name, {})} for name, group in groups.items())]
         print_rows(rows, common)
         return report.exit_code(rows)
     if not common.json:
         for name, group in groups.items():
-            _show(name, group, forecasts[name], wish)
+            show(name, group, forecasts[name], wish)
     if wish.dry_run:
         click.echo("Nothing was changed (--dry-run).", err=True)
         return Exit.DONE
@@ -190,57 +190,8 @@ async def _revoke(
     rows = [*unmatched, *({**row, **aside.get(row["name"], {})} for row in killed)]
     print_rows(rows, common)
     if not common.json:
-        _say_next(rows)
+        say_next(rows)
     return report.exit_code(rows)
-
-
-def alert_of(target: Target, wish: Wish, house: House) -> Alert:
-    """The report that opens the case about it."""
-    source = target.told or ("operator" if target.value is None else "operator, with the leaked value")
-    note = "; ".join(filter(None, (wish.note, target.note)))
-    return Alert(source=source, reported_at=house.world.clock.now(), fingerprint=target.fingerprint, note=note)
-
-
-def forecast_of(group: Sequence[Target], wish: Wish, house: House) -> list[Forecast]:
-    """What will be done about one credential's values."""
-    seen = group[0].seen
-    cases = [_case(target, wish, house) for target in group]
-    others = [case for case in seen.incidents if case.fingerprint not in {one.fingerprint for one in cases}]
-    return runbook(seen.look.snapshot, seen.credential, [*others, *cases], seen.at)
-
-
-def _case(target: Target, wish: Wish, house: House) -> Incident:
-    if target.resumes:
-        return escalate(target.resumes, wish.mode or target.resumes.mode)
-    return open_incident(
-        f"forecast {target.fingerprint}", target.seen.credential, alert_of(target, wish, house), slot=target.slot, mode=wish.mode
-    )
-
-
-def planned(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> dict[str, Any]:
-    """The row of a dry run."""
-    lines = [line(each) for each in forecast]
-    steps = [{**each, "outcome": "planned", "at": each["not_before"]} for each in lines if each["step"] not in ("wait", "quiet")]
-    stuck = standstill(forecast)
-    return {
-        "name": name,
-        "outcome": "planned",
-        "reason": group[0].resumes.reason if group[0].resumes else Reason.KEY_COMPROMISE,
-        "because": f"{lines[0]['because']}. {stuck}" if stuck else lines[0]["because"],
-        "steps": steps,
-        "timings": report.no_times(),
-        "impact": [impact(target, wish.mode, forecast).strip() for target in group],
-    }
-
-
-def _show(name: str, group: Sequence[Target], forecast: list[Forecast], wish: Wish) -> None:
-    print_runbook(f"{name}: what will be done", forecast)
-    for target in group:
-        click.echo(impact(target, wish.mode, forecast))
-    stuck = standstill(forecast)
-    if stuck:
-        click.secho(f"  {stuck}", bold=True, fg="red")
-    click.echo()
 
 
 def confirm(names: Sequence[str], wish: Wish) -> None:
@@ -308,21 +259,3 @@ async def _filed(target: Target, wish: Wish, house: House) -> Incident:
 
 def _mode(target: Target, wish: Wish) -> Mode | None:
     return wish.mode or (target.resumes.mode if target.resumes else None)
-
-
-def _say_next(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        if row.get("phase") == OFF and row["outcome"] in ("unproven", "failed"):
-            click.echo(f"{row['name']}: {row['because']}", err=True)
-        elif row["outcome"] == "unproven":
-            click.echo(
-                f"{row['name']}: revoked, not yet proven dead. Ask again: rotator revoke {row['name']} (or pass the key: --leaked-key -)",
-                err=True,
-            )
-        elif row["outcome"] == "failed" and not row["timings"]["revoked"]:
-            click.echo(f"{row['name']}: NOT revoked yet: {row['because']}. The case stands; go on: rotator revoke {row['name']}", err=True)
-        elif row["outcome"] in ("dead", "already_dead"):
-            click.echo(
-                f"{row['name']}: dead since {row['timings']['stable_401'] or 'earlier'}. The evidence: rotator audit show {row['name']}",
-                err=True,
-            )

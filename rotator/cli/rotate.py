@@ -9,7 +9,7 @@ import click
 
 from rotator.cli import report
 from rotator.cli.duration import DURATION
-from rotator.cli.look import LOOKED_FOR, Seen, hidden, see_well
+from rotator.cli.look import Seen, hidden, looked_for, see_well
 from rotator.cli.session import Common, Exit, chosen, common_options, credential_names, fail, in_house
 from rotator.cli.show import Progress, print_json, print_table
 from rotator.core.credential import Credential
@@ -21,7 +21,7 @@ from rotator.engine.gate import tell_wave
 from rotator.engine.observe import NOTHING, Told
 from rotator.engine.ports import HeldBy, Lease
 from rotator.engine.reconcile import Run, reconcile
-from rotator.engine.stay import Stay
+from rotator.engine.stay import NOT_WAITED_FOR, Stay
 from rotator.telemetry import story
 from rotator.wiring import House
 
@@ -82,19 +82,30 @@ async def rotate_one(
     replace_foreign: bool = False,
     stay: Stay = Stay.THROUGH,
 ) -> dict[str, Any]:
-    """One credential through the corridor, and its row. An order that cannot be given is a row of its own, and nothing is done."""
-    started = house.world.clock.now()
+    """One credential through the corridor, and its row. An order that cannot be given is a row of its own, and nothing is done.
+
+    An empty secret is given a key that is there first, which is no rotation: only then there is something that `now` can be about.
+    """
+    started, empty = house.world.clock.now(), False
     if now or replace_foreign:
-        seen = (await see_well(house, [credential], LOOKED_FOR if limit is None else limit))[0]
+        seen = (await see_well(house, [credential], looked_for(None) if limit is None else limit))[0]
         refused = _not_to_be_ordered(seen)
         if refused:
             return refused
         await _order(house, seen, now=now, replace_foreign=replace_foreign)
+        empty = seen.current is None
     lease = await claim(house, credential.name, limit)
     if isinstance(lease, HeldBy):
         return report.held(credential.name, f"{lease.owner} acts on it now; the same command later goes on, or wait with --timeout")
     run = await walk(house, credential, lease, started + limit if limit is not None else None, stay=stay)
-    return report.held(credential.name, str(run)) if isinstance(run, LeaseLost) else report.rotated(run, waited=limit is not None)
+    if isinstance(run, LeaseLost):
+        return report.held(credential.name, str(run))
+    row = report.rotated(run, waited=limit is not None)
+    if not (now and empty and isinstance(run.decision, Quiet)):
+        return row
+    left = limit and max(started + limit - house.world.clock.now(), timedelta(0))
+    again = await rotate_one(house, credential, left, now=True, stay=stay)
+    return {**again, "steps": [*row["steps"], *again["steps"]]}
 
 
 async def walk(
@@ -107,10 +118,22 @@ async def walk(
     told: Told = NOTHING,
     stay: Stay = Stay.THROUGH,
 ) -> Run | LeaseLost:
-    """The corridor under a lease, and the lease given back. A lease that was lost stops this credential and none of the others."""
+    """The corridor under a lease, and the lease given back. A lease that was lost stops this credential and none of the others.
+
+    Without an `until` it ends at the first wait, and what fails is not tried again for long.
+    """
     try:
         with story(credential=credential.name, rotation=lease.rotation):
-            run = await reconcile(credential, house.world, lease, until=until, known=known, told=told, stay=stay)
+            run = await reconcile(
+                credential,
+                house.world,
+                lease,
+                until=until,
+                known=known,
+                told=told,
+                stay=stay,
+                retries_for=NOT_WAITED_FOR,
+            )
     except LeaseLost as lost:
         return lost
     await _give_back(house, lease, run)

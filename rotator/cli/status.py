@@ -66,7 +66,9 @@ def _because(one: Seen) -> str:
 
 
 def _due(one: Seen) -> datetime | None:
-    return due_at(one.credential.policy, one.active_since) if one.active_since else None
+    """What accepts no key at all has none to rotate."""
+    since = None if one.facts.local_auth_is_off else one.active_since
+    return due_at(one.credential.policy, since) if since else None
 
 
 def _held(one: Seen) -> str | None:

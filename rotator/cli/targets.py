@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -12,6 +12,7 @@ from rotator.cli.look import Seen, hidden, see, see_well
 from rotator.cli.pasted import Pasted
 from rotator.cli.rotate import UNDER_WAY
 from rotator.cli.session import Exit, fail
+from rotator.core.aim import BOTH, about_the_active, aim, given_out, held_by, is_put_there_by
 from rotator.core.credential import Credential, Reason, Slot
 from rotator.core.facts import Needed
 from rotator.core.incident import Incident, State
@@ -26,6 +27,7 @@ RESUMED_FOR = timedelta(days=1)
 only after that, or by its own fingerprint."""
 _FINGERPRINT = re.compile(r"[a-z2-7]{8,26}")
 WHOLE = 26
+_UNCLEAR: Mapping[Exit, str] = {Exit.FAILED: "failed", Exit.REFUSED: "refused"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +55,17 @@ class Unclear(Exception):
 # --- by name ----------------------------------------------------------------------------------------------------------------
 
 
-async def named(house: House, credentials: Sequence[Credential], slot: str | None, within: timedelta) -> list[Target]:
-    """The values that the NAMED credentials are to lose: of the cases an earlier run left, or another runs now, else of the slots."""
+async def named(
+    house: House, credentials: Sequence[Credential], slot: str | None, within: timedelta
+) -> tuple[list[Target], list[dict[str, Any]]]:
+    """The values that the NAMED credentials are to lose; and a row for each that has cases to go on with, but of whose other keys it cannot
+    be told. Where nothing of one can be told, nothing is done to any."""
     targets, unclear = await named_each(house, credentials, slot, within)
-    if unclear:
-        fail(unclear[0].code, str(unclear[0]))
-    return targets
+    known = {target.seen.credential.name for target in targets}
+    for one in unclear:
+        if one.credential not in known:
+            fail(one.code, str(one))
+    return targets, [report.nothing_done(one.credential, _UNCLEAR[one.code], str(one)) for one in unclear]
 
 
 async def named_each(
@@ -66,24 +73,18 @@ async def named_each(
 ) -> tuple[list[Target], list[Unclear]]:
     """The same, and beside it of which credentials it cannot be told."""
     began, targets, unclear = house.world.clock.now(), list[Target](), list[Unclear]()
-    for seen in await see_well(house, credentials, within, secret=slot is None):
+    for seen in await see_well(house, credentials, within, secret=slot is None, stale=True):
+        resumed = [case for case in seen.incidents if _is_resumed(case, seen, began)]
         try:
-            targets += _of(seen, slot, began)
+            for target in _in_slots(seen, slot, resumed) if slot else _active(seen, resumed):
+                targets.append(target)
         except Unclear as why:
             unclear.append(why)
     return targets, unclear
 
 
-def _of(seen: Seen, slot: str | None, began: datetime) -> list[Target]:
-    cases = [case for case in seen.incidents if _is_about(case, slot) and _is_resumed(case, seen, began)]
-    if cases:
-        return [Target(seen=seen, fingerprint=case.fingerprint, slot=case.slot, resumes=case) for case in cases]
-    return _in_slots(seen, slot)
-
-
-def _is_about(case: Incident, slot: str | None) -> bool:
-    """The same command again goes on with the case it left: it would else kill the key that has just replaced the leaked one."""
-    return slot in (None, "both") or case.slot == slot
+def _resuming(seen: Seen, cases: Iterable[Incident]) -> list[Target]:
+    return [Target(seen=seen, fingerprint=case.fingerprint, slot=case.slot, resumes=case) for case in cases]
 
 
 def _is_resumed(case: Incident, seen: Seen, began: datetime) -> bool:
@@ -114,27 +115,61 @@ def _left_behind(seen: Seen) -> list[Target]:
         return []
 
 
-def _in_slots(seen: Seen, slot: str | None) -> list[Target]:
+def _in_slots(seen: Seen, slot: str, resumed: Sequence[Incident]) -> Iterator[Target]:
+    """What `--slot` is about: the cases to go on with first, then the live values that none of them covers."""
+    aimed = aim(seen.facts, slot, resumed, seen.look.unsettled)
+    yield from _resuming(seen, aimed.cases)
     if seen.facts.local_auth_is_off:
-        return _remembered(seen, slot)
+        yield from _remembered(seen, list(Slot) if slot == BOTH else [Slot(slot)], slot, resumed)
+        return
+    slots = seen.look.snapshot.slots
+    if isinstance(slots, Unseen) and not _are_about(aimed.cases, slot):
+        _cannot_tell(seen, slots)
+    yield from (Target(seen=seen, fingerprint=value, slot=each) for value, each in aimed.values)
+
+
+def _are_about(cases: Sequence[Incident], slot: str) -> bool:
+    """Whether the cases speak of every slot that was asked for."""
+    return {case.slot for case in cases} >= (set(Slot) if slot == BOTH else {Slot(slot)})
+
+
+def _active(seen: Seen, resumed: Sequence[Incident]) -> Iterator[Target]:
+    """What NAME alone is about: the case about what the vault gives out, or gave out before the case replaced it; else that value."""
+    mine = about_the_active(seen.facts, resumed)
+    yield from _resuming(seen, mine)
+    if not mine:
+        yield from _anew(seen)
+    elif given_out(seen.facts) is None and (unseen := hidden(seen, stale=True)) is not None:
+        _cannot_tell(seen, unseen)  # the cases are gone on with; whether a live key is given out beside them is not known
+
+
+def _anew(seen: Seen) -> Iterator[Target]:
+    if seen.facts.local_auth_is_off:
+        current = seen.current
+        known = seen.look.snapshot.memory.keys.get(current.fingerprint) if current and current.fingerprint else None
+        yield from _remembered(seen, [known.slot] if known and known.slot else [], None, [])
+        return
     slots = seen.look.snapshot.slots
     if isinstance(slots, Unseen):
         _cannot_tell(seen, slots)
-    left = [] if slot else _left_behind(seen)
+    left = _left_behind(seen)
     if left:
-        return left
-    wanted = list(Slot) if slot == "both" else [Slot(slot)] if slot else [seen.active] if seen.active else []
-    unseen = hidden(seen)
-    if not wanted and unseen is not None:
+        yield from left
+        return
+    current, unseen = seen.current, hidden(seen, stale=True)
+    value = current.fingerprint if current and current.enabled and not unseen else None
+    slot = next((each for each in Slot if value and value in held_by(seen.facts, each)), None)
+    if value and slot:
+        yield Target(seen=seen, fingerprint=value, slot=slot)
+        return
+    if unseen is not None:
         _cannot_tell(seen, unseen)
-    if not wanted:
-        raise Unclear(
-            seen.credential.name,
-            Exit.REFUSED,
-            f"{seen.credential.name}: which key is active cannot be told, because the vault's current value is not one of them. "
-            f"Nothing was changed. Say which: rotator revoke {seen.credential.name} --slot key1|key2|both",
-        )
-    return [Target(seen=seen, fingerprint=slots[each], slot=each) for each in wanted]
+    raise Unclear(
+        seen.credential.name,
+        Exit.REFUSED,
+        f"{seen.credential.name}: which key is active cannot be told, because the vault's current value is not one of them. "
+        f"Nothing was changed. Say which: rotator revoke {seen.credential.name} --slot key1|key2|both",
+    )
 
 
 def _cannot_tell(seen: Seen, unseen: Unseen) -> NoReturn:
@@ -146,22 +181,25 @@ def _cannot_tell(seen: Seen, unseen: Unseen) -> NoReturn:
     raise Unclear(name, Exit.FAILED, sentence)
 
 
-def _remembered(seen: Seen, slot: str | None) -> list[Target]:
-    """Local auth is off, so no key can be listed: what the ledger last knew of the slot (and of which slot the vault gives out)."""
-    keys, current, name = seen.look.snapshot.memory.keys, seen.current, seen.credential.name
-    active = keys.get(current.fingerprint) if current and current.fingerprint else None
-    wanted = list(Slot) if slot == "both" else [Slot(slot)] if slot else [active.slot] if active and active.slot else []
-    found = {each: _last_in(each, keys) for each in wanted}
-    targets = [Target(seen=seen, fingerprint=key.fingerprint, slot=each) for each, key in found.items() if key]
-    if not targets:
-        which = " and ".join(wanted) if wanted else "the active key"
+def _remembered(seen: Seen, wanted: Sequence[Slot], slot: str | None, resumed: Sequence[Incident]) -> Iterator[Target]:
+    """Local auth is off, so no key can be listed: what the ledger last knew of the slots, but for what a case is about or put there."""
+    keys, name, facts = seen.look.snapshot.memory.keys, seen.credential.name, seen.facts
+    covered, unknown = {case.fingerprint for case in resumed}, list[Slot]()
+    for each in wanted:
+        mine = [case for case in resumed if slot == BOTH or case.slot == slot]
+        key = _last_in(each, keys)
+        if key is None and not any(case.slot is each for case in mine):
+            unknown.append(each)
+        elif key and key.fingerprint not in covered and not any(is_put_there_by(case, key.fingerprint, each, facts) for case in mine):
+            yield Target(seen=seen, fingerprint=key.fingerprint, slot=each)
+    if unknown or not wanted:
+        which = " and ".join(unknown) if wanted else "the active key"
         raise Unclear(
             name,
             Exit.FAILED,
             f"{name}: local auth is off, so the keys cannot be listed, and the ledger does not know what {which} holds. "
             f"The account accepts no key. Nothing was changed.",
         )
-    return targets
 
 
 def _last_in(slot: Slot, keys: Mapping[Fingerprint, KeyMemory]) -> KeyMemory | None:

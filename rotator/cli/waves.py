@@ -82,8 +82,8 @@ def _print(wave: Wave | None, common: Common) -> None:
     if common.json:
         print_json(_plain(wave) if wave else None)
         return
-    if wave is None:
-        click.echo("No wave is out, and none was yet.")
+    if wave is None or not wave.size:
+        click.echo(_stopped(wave) if wave and wave.stop else "No wave is out.")
         return
     kind = "canary" if wave.canary else "share"
     columns = ("wave", "kind", "size", "started", "through", "under way", "failed")

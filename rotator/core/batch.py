@@ -12,20 +12,22 @@ from rotator.core.legible import legible
 
 BY_LENGTH_MAX = 70
 """A source is kept in a hundred characters."""
-_SOURCE = re.compile(rf"{OPERATOR} (?P<by>.+), (?P<id>all-[0-9a-f]{{8}})")
+_SOURCE = re.compile(rf"{OPERATOR} (?P<by>.+), (?P<id>all-[0-9a-f]{{8}})(?: \((?P<slot>key1|key2|both)\))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One order about every credential: its id, and who gave it."""
+    """One order about every credential: its id, who gave it, and about which slot; without one about the active keys."""
 
     id: str
     by: str
+    slot: str | None = None
 
     @property
     def source(self) -> str:
         """What the source of each of its cases says."""
-        return f"{OPERATOR} {legible(self.by, BY_LENGTH_MAX)}, {self.id}"
+        about = f" ({self.slot})" if self.slot else ""
+        return f"{OPERATOR} {legible(self.by, BY_LENGTH_MAX)}, {self.id}{about}"
 
     @property
     def waits(self) -> str:
@@ -36,7 +38,7 @@ class Batch:
 def batch_of(source: str) -> Batch | None:
     """The batch that a case with this source is a part of."""
     found = _SOURCE.fullmatch(source)
-    return Batch(id=found["id"], by=found["by"]) if found else None
+    return Batch(id=found["id"], by=found["by"], slot=found["slot"]) if found else None
 
 
 def is_own(batch: Batch, names: Iterable[str]) -> bool:

@@ -27,7 +27,7 @@ from rotator.core.snapshot import (
     Snapshot,
     Unseen,
 )
-from rotator.core.stale import stale_secret, stale_slots
+from rotator.core.stale import denied_slot, stale_secret, stale_slots
 from rotator.core.step import Propagate, Step, label
 
 T = TypeVar("T")
@@ -100,6 +100,14 @@ class Facts:
         """The slot of one value, for a kill: that the list is stale about the other slot does not hold it up."""
         held = next((slot for slot, one in _seen(self.snapshot.slots).items() if one == value), None)
         return self.slot_of(value) if held and self.memory.of(value).replaced_at else held
+
+    def slot_denied(self, value: Fingerprint) -> Slot | None:
+        """The slot that we put this value into, where a list that is not believed shows another one: for a kill that waits for nobody. What
+        is there instead costs one mint more; but for what the vault gives out now, which is never killed in its place."""
+        slots, secret = _seen(self.snapshot.slots), self.snapshot.secret
+        slot = denied_slot(value, slots, self.snapshot, self.credential, self.now)
+        current = secret.current if isinstance(secret, SecretView) else None
+        return None if slot is None or (current is not None and current.fingerprint == slots[slot]) else slot
 
     def slot_of(self, value: Fingerprint) -> Slot | None:
         return next((slot for slot, held in self.slots.items() if held == value), None)

@@ -13,6 +13,7 @@ from rotator.core.credential import Credential, Slot, Version
 from rotator.core.facts import Facts
 from rotator.core.incident import Incident, State
 from rotator.core.plan import plan
+from rotator.core.retry import EMERGENCY_WAIT
 from rotator.core.sealed import Fingerprint
 from rotator.core.settle import settle
 from rotator.core.snapshot import AccountView, Adoption, Current, KeyMemory, Memory, SecretView, Snapshot, Unseen
@@ -46,8 +47,11 @@ class Forecast:
     not_before: datetime
 
 
-def runbook(snapshot: Snapshot, credential: Credential, incidents: Sequence[Incident], now: datetime) -> list[Forecast]:
-    """The decisions from here until all is quiet, or until a person is needed."""
+def runbook(
+    snapshot: Snapshot, credential: Credential, incidents: Sequence[Incident], now: datetime, *, barred: str = ""
+) -> list[Forecast]:
+    """The decisions from here until all is quiet, or until a person is needed. `barred`: what the data plane answers to whatever is asked
+    of it from here, so that nothing is proven, neither a value nor its death."""
     lines: list[Forecast] = []
     cases = list(incidents)
     for _ in range(STEPS_MAX):
@@ -59,8 +63,8 @@ def runbook(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inci
         match decision:
             case Do(step=step, beside=beside):
                 for one in (step, *beside):
-                    snapshot, cases = after(snapshot, credential, cases, one, now)
-            case Wait() if decision.refused or decision.phase == "unseen" or decision.until - now > HORIZON:
+                    snapshot, cases = after(snapshot, credential, cases, one, now, barred=barred)
+            case Wait() if decision.refused or decision.phase == "unseen" or decision.until - now > HORIZON or _is_barred(decision, barred):
                 deadline = _next_deadline(cases, now)
                 if deadline is None:
                     return lines
@@ -74,18 +78,26 @@ def runbook(snapshot: Snapshot, credential: Credential, incidents: Sequence[Inci
     return lines
 
 
+def _is_barred(wait: Wait, barred: str) -> bool:
+    """Nothing that is asked again gets another answer."""
+    return bool(barred) and wait.phase in ("proving", "proving_dead")
+
+
 def _next_deadline(cases: Sequence[Incident], now: datetime) -> datetime | None:
     """When a case that is open kills, although nothing can be done for it until then."""
     return min((case.deadline for case in cases if case.state is State.OPEN and now < case.deadline), default=None)
 
 
 def after(
-    snapshot: Snapshot, credential: Credential, cases: Sequence[Incident], step: Step, now: datetime
+    snapshot: Snapshot, credential: Credential, cases: Sequence[Incident], step: Step, now: datetime, *, barred: str = ""
 ) -> tuple[Snapshot, list[Incident]]:
     """The world and the cases once `step` has succeeded."""
     match step:
         case Mint(slot=slot, replaces=old) | Revoke(slot=slot, fingerprint=old):
             return _regenerated(snapshot, slot, old, now), list(cases)
+        case Prove(fingerprint=value) | ProveDead(fingerprint=value) if barred:
+            again = now + EMERGENCY_WAIT
+            return _remember(snapshot, value, probes=1, seen=barred, unprovable=barred, probe_again_at=again), list(cases)
         case Prove(fingerprint=value):
             return _remember(snapshot, value, proven_at=now), list(cases)
         case Publish():

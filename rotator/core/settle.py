@@ -1,6 +1,6 @@
 """What a look settles: where each case stands, told by what is in the slots now. Nothing here assumes that an effect happened."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -91,6 +91,12 @@ class Settled:
 APPLIED = "done, as a look shows"
 NOT_APPLIED = "not done, as a look shows"
 NOT_KNOWN = "not known; the step repeats harmlessly"
+
+
+def last_regenerates(intents: Iterable[Intent]) -> dict[Slot, datetime]:
+    """When the last regenerate of each slot among these was meant."""
+    regenerates = [one for one in intents if one.step in (Mint.name, Revoke.name) and one.slot]
+    return {one.slot: one.at for one in sorted(regenerates, key=lambda one: one.at) if one.slot}
 
 
 def settle_intent(intent: Intent, facts: Facts, lag: timedelta) -> Settled | None:

@@ -27,23 +27,18 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """The issuer's account. `provable` tells whether its kind has a probe that costs nothing; `barred` is what its data plane answers to a
-    live key instead of accepting it, where somebody has asked before a step does.
-    """
+    """The issuer's account. `provable` tells whether its kind has a probe that costs nothing."""
 
     kind: str
     endpoints: tuple[str, ...]
     local_auth: bool = True
     provable: bool = True
-    barred: str = ""
 
     @property
     def cannot_be_asked(self) -> str:
         """Empty, or why no key can be tried at the data plane."""
         if not self.provable:
             return f"kind {self.kind} cannot be asked at the data plane"
-        if self.barred:
-            return f"the data plane does not accept the live key from here ({self.barred})"
         return "" if self.endpoints else "the account names no https endpoint, so the data plane cannot be asked"
 
 
@@ -142,6 +137,11 @@ class KeyMemory:
     probes: int = 0
     probe_again_at: datetime | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever done with this value, as far as we know: it may have been listed, and no more."""
+        return not (self.probes or self.minted_at or self.proven_at or self.published_at or self.replaced_at or self.dead_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -187,7 +187,8 @@ class Memory:
     """The ledger's part of a snapshot. An empty one is always safe: it costs at most one extra mint.
 
     `blind_looks`: how many looks of this run in a row did not see the slots. `second_writer` is the vault's current version, where another
-    ledger than ours seems to have published it.
+    ledger than ours seems to have published it. `unanswered`: when the last regenerate of a slot was meant whose outcome is not known;
+    `doubted`: when the last one was that is taken for one that never was.
     """
 
     keys: Mapping[Fingerprint, KeyMemory] = field(default_factory=dict)
@@ -199,6 +200,8 @@ class Memory:
     blind_looks: int = 0
     held_by_wave: Held | None = None
     second_writer: Version | None = None
+    unanswered: Mapping[Slot, datetime] = field(default_factory=dict)
+    doubted: Mapping[Slot, datetime] = field(default_factory=dict)
 
     def of(self, fingerprint: Fingerprint) -> KeyMemory:
         return self.keys.get(fingerprint) or KeyMemory(fingerprint=fingerprint)

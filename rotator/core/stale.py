@@ -1,6 +1,7 @@
 """Which look denies what we were told we did, and is not believed yet: a list of keys or a vault may answer with what was a moment ago."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rotator.core.credential import Credential, Slot
@@ -11,7 +12,8 @@ STALE_LOOK_BELIEVED_AFTER = timedelta(minutes=10)
 """How long a look that denies what we were told we did (a replaced value listed, a published version not) is held to be stale."""
 STRANGER_BELIEVED_AFTER = timedelta(minutes=2)
 """The same where a slot that we minted into shows a value that nobody remembers: an earlier mint of ours whose answer was lost, from a list
-that lags; or what a person made right after us, who is found within this time."""
+that lags; or what a person made right after us, who is found within this time. Not so where a call of ours in that slot has had no answer
+since: what is there now is what that call made."""
 
 
 def stale_slots(slots: Mapping[Slot, Fingerprint], snapshot: Snapshot, credential: Credential, now: datetime) -> Unseen | None:
@@ -24,6 +26,31 @@ def stale_slots(slots: Mapping[Slot, Fingerprint], snapshot: Snapshot, credentia
         if minted:
             return Unseen(what="slots", because=f"listKeys does not show yet what {slot} was given at {minted:%H:%M:%S}")
     return None
+
+
+def denied_slot(
+    value: Fingerprint, slots: Mapping[Slot, Fingerprint], snapshot: Snapshot, credential: Credential, now: datetime
+) -> Slot | None:
+    """Where we put this value last, if the list shows another one there and is not believed about it."""
+    memory = snapshot.memory
+    for slot, listed in slots.items():
+        _, last = _last_minted(slot, memory)
+        if last != value or listed == value or memory.of(value).replaced_at:
+            continue
+        replaced = memory.of(listed).replaced_at
+        lags = replaced is not None and now < replaced + STALE_LOOK_BELIEVED_AFTER
+        if lags or _minted_lately(slot, listed, snapshot, credential, now):
+            return slot
+    return None
+
+
+def superseded_beside(slot: Slot, told: Fingerprint, memory: Memory, now: datetime) -> list[KeyMemory]:
+    """What we put into this slot, and is not there any more, as the answer to a regenerate of the other one tells: that is no list, which
+    may lag, and a value that nobody remembers came after ours."""
+    at, last = _last_minted(slot, memory)
+    if at is None or last is None or told == last or memory.of(last).replaced_at or not memory.of(told).is_new:
+        return []
+    return [replace(memory.of(last), replaced_at=now)]
 
 
 def stale_secret(secret: SecretView, memory: Memory, now: datetime) -> Unseen | None:
@@ -45,14 +72,29 @@ def stale_secret(secret: SecretView, memory: Memory, now: datetime) -> Unseen | 
 def _minted_lately(slot: Slot, listed: Fingerprint, snapshot: Snapshot, credential: Credential, now: datetime) -> datetime | None:
     """When we last minted into `slot`, if that was a moment ago and `listed` is another value, not known to have come after it."""
     memory = snapshot.memory
-    ours = [(key.minted_at, key.fingerprint) for key in memory.keys.values() if key.slot is slot and key.minted_at]
-    at, last = max(ours, default=(None, None))
+    at, last = _last_minted(slot, memory)
     if at is None or last is None or last == listed or memory.of(last).replaced_at:
         return None
     if now >= at + STRANGER_BELIEVED_AFTER or _is_anothers_mint(at, listed, snapshot, credential):
         return None
+    if _is_our_lost_answer(slot, at, listed, memory):
+        return None
     later = memory.of(listed).minted_at
     return at if later is None or later < at else None
+
+
+def _last_minted(slot: Slot, memory: Memory) -> tuple[datetime, Fingerprint] | tuple[None, None]:
+    ours = [(key.minted_at, key.fingerprint) for key in memory.keys.values() if key.slot is slot and key.minted_at]
+    return max(ours) if ours else (None, None)
+
+
+def _is_our_lost_answer(slot: Slot, minted: datetime, value: Fingerprint, memory: Memory) -> bool:
+    """What a call of ours has made there since, whose answer was lost: a value that nobody remembers, and that no call before it can have
+    made. One that was settled as never made may have been made all the same, and a list that lags shows what it made."""
+    sent, doubted = memory.unanswered.get(slot), memory.doubted.get(slot)
+    if sent is None or sent < minted or not memory.of(value).is_new:
+        return False
+    return doubted is None or doubted + STRANGER_BELIEVED_AFTER <= sent
 
 
 def _is_anothers_mint(at: datetime, value: Fingerprint, snapshot: Snapshot, credential: Credential) -> bool:

@@ -89,7 +89,7 @@ def walked(one: Reading, slot: Slot, value: Fingerprint, mode: Mode, history: Hi
     alert = Alert(source="doctor", reported_at=one.now, fingerprint=value)
     case = open_incident("supposed", one.credential, alert, slot=slot, mode=mode)
     others = [known for known in one.incidents if known.fingerprint != value]
-    lines = runbook(_as_found(one), _as_asked(one), [*others, case], one.now)
+    lines = runbook(_as_found(one), _as_asked(one), [*others, case], one.now, barred=one.barred)
     at, steps, waited = timedelta(), list[str](), ""
     for line in lines:
         at = max(at, line.not_before - one.now)
@@ -113,13 +113,10 @@ def walked(one: Reading, slot: Slot, value: Fingerprint, mode: Mode, history: Hi
 
 
 def _as_found(one: Reading) -> Snapshot:
-    """What the planner is to know besides: a data plane that does not answer us, a vault that takes nothing."""
-    snapshot, account = one.snapshot, one.snapshot.account
-    if one.barred and isinstance(account, AccountView) and not account.cannot_be_asked:
-        snapshot = replace(snapshot, account=replace(account, barred=one.barred))
-    if one.hinders:
-        snapshot = replace(snapshot, secret=Unseen(what="the secret", because="; ".join(one.hinders), hopeless=True))
-    return snapshot
+    """What the planner is to know besides: a vault that takes nothing."""
+    if not one.hinders:
+        return one.snapshot
+    return replace(one.snapshot, secret=Unseen(what="the secret", because="; ".join(one.hinders), hopeless=True))
 
 
 def _as_asked(one: Reading) -> Credential:

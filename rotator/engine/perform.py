@@ -16,6 +16,7 @@ from rotator.core.faults import Missing
 from rotator.core.retry import EMERGENCY_WAIT, LONGEST_WAIT
 from rotator.core.sealed import Fingerprint, Sealed
 from rotator.core.snapshot import AccountView, Current, Kept, KeyMemory, Memory, SecretView, Unseen
+from rotator.core.stale import superseded_beside
 from rotator.core.step import (
     Adopt,
     Do,
@@ -109,6 +110,7 @@ async def _regenerate(slot: Slot, old: Fingerprint, bench: Bench) -> Outcome:
     learned = (
         replace(bench.memory.of(old), slot=slot, replaced_at=now),
         replace(bench.memory.of(new), slot=slot, minted_at=now),
+        *superseded_beside(slot.other, keys[slot.other].fingerprint, bench.memory, now),
     )
     values = {value.fingerprint: value for value in keys.values()}
     await bench.world.journal.index(bench.credential.name, bench.credential.account, {slot: keys[slot]})

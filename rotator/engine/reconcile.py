@@ -77,13 +77,14 @@ async def reconcile(
     known: Sequence[Sealed] = (),
     told: Told = NOTHING,
     stay: Stay = Stay.THROUGH,
+    retries_for: timedelta | None = None,
     chance: random.Random | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Walk until quiet, or until the next step is later than `until` (None: until the first wait that is no retry).
 
     `known` are values handed in, `told` is what the caller has just seen: the first look may believe it. Once `stopping` says so, the run
-    ends before its next step.
+    ends before its next step. Without an `until`, what fails is tried again for a while, or for as long as `retries_for` says.
 
     Raises:
         LeaseLost: another worker may act on the credential now; nothing was done after that.
@@ -99,6 +100,7 @@ async def reconcile(
         looked=started,
         told=told,
         until=until,
+        retries_for=retries_for,
         stopping=stopping,
     )
     for _ in range(LOOKS_MAX):

@@ -17,6 +17,9 @@ BLIND_LOOKS_MAX = 8
 HOPELESS_LOOKS_MAX = 2
 RETRIES_FOR = timedelta(minutes=1)
 """How long a run that nobody waits for tries again what failed, before it hands its slot to others and comes back for another turn."""
+NOT_WAITED_FOR = timedelta(seconds=10)
+"""The same for a command that does not wait: it does what can be done at once, and what fails is tried again within this. The rest is left
+to the daemon, or to the same command."""
 LAGGARDS_ARE_GIVEN = timedelta(seconds=30)
 """How long a run that does not stay for dependents stays for them all the same: most move within this."""
 
@@ -73,7 +76,8 @@ def next_look(decision: Wait | Quiet, walk: Walk) -> datetime:
 def _is_a_moment(wait: Wait, incidents: Sequence[Incident], walk: Walk) -> bool:
     """What failed just now is tried again in this run: the next one would not know how often it did, and a lost answer settles by then.
 
-    For a while: else forty leaks behind one firewall would hold up the kill of the next. Not so what is counted before a containment.
+    For a while: else forty leaks behind one firewall would hold up the kill of the next. Not so what is counted before a containment, but
+    for a command that was told not to wait.
     """
     longest, now = {"unseen": LATE_EFFECT, "settling": LISTS_LAG}.get(wait.phase, EMERGENCY_WAIT), walk.world.clock.now()
     if not wait.failed or wait.until - now > longest:
@@ -81,4 +85,6 @@ def _is_a_moment(wait: Wait, incidents: Sequence[Incident], walk: Walk) -> bool:
     this = Moment.now(walk.world.clock)
     walk.retries_since = walk.retries_since or this
     tried_s = this.loop_s - walk.retries_since.loop_s
+    if walk.retries_for is not None:
+        return tried_s + (wait.until - now).total_seconds() < walk.retries_for.total_seconds()
     return tried_s < RETRIES_FOR.total_seconds() or any(case.awaits_containment for case in incidents)

@@ -45,7 +45,7 @@ class Moment:
 @dataclass(slots=True, kw_only=True)
 class Walk:
     """What one run knows beside the ledger. `told` is what its next look may believe, `cases` those that stood at the last one, `until`
-    how long somebody waits for it.
+    how long somebody waits for it, `retries_for` how long what fails is tried again where nobody does and that was said.
 
     `closing`: all is done, and the next look only confirms it: it takes no budget from those who still have a key to kill.
     """
@@ -73,6 +73,7 @@ class Walk:
     until: datetime | None = None
     lingers_since: datetime | None = None
     retries_since: Moment | None = None
+    retries_for: timedelta | None = None
 
     @property
     def hurried(self) -> bool:

@@ -11,9 +11,9 @@ from rotator.core.adoption import said
 from rotator.core.credential import Slot
 from rotator.core.faults import LeaseLost
 from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.settle import APPLIED, Intent
+from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, last_regenerates
 from rotator.core.snapshot import Kept, KeyMemory, Memory, Order
-from rotator.core.step import Do, Publish, fingerprint_of, slot_of
+from rotator.core.step import Do, Mint, Publish, Revoke, fingerprint_of, slot_of
 from rotator.engine.ports import Lease
 from rotator.ledger import rows
 from rotator.ledger.audit import say
@@ -38,20 +38,25 @@ class KeyJournal:
         mine = intents.c.credential == credential
         healed = and_(mine, intents.c.heals, intents.c.at >= hour_ago, intents.c.outcome.in_(OUTCOMES_THAT_HEALED))
         open_ones = select(intents).where(mine, intents.c.outcome.is_(None)).order_by(intents.c.at)
+        regenerates = and_(mine, intents.c.step.in_((Mint.name, Revoke.name)), intents.c.outcome == NOT_APPLIED)
+        never_was = select(intents).where(regenerates, intents.c.at >= hour_ago).order_by(intents.c.at)
         async with self._database.connect() as connection:
             known = (await connection.execute(select(keys).where(keys.c.credential == credential))).mappings().all()
             seen = (await connection.execute(select(adoptions).where(adoptions.c.credential == credential))).mappings().all()
             row = (await connection.execute(select(work).where(work.c.credential == credential))).mappings().first()
             heals = (await connection.execute(select(func.count()).select_from(intents).where(healed))).scalar_one()
-            unsettled = (await connection.execute(open_ones)).mappings().all()
+            unsettled = [rows.intent(one) for one in (await connection.execute(open_ones)).mappings()]
+            doubted = [rows.intent(one) for one in (await connection.execute(never_was)).mappings()]
         memory = Memory(
             keys={Fingerprint(one["fingerprint"]): rows.key(one) for one in known},
             adoptions={one["dependent"]: rows.kept(one) for one in seen},
             order=Order(value=row["order_value"], foreign=row["order_foreign"]) if row and row["order_value"] else None,
             back=rows.rollback(row) if row else None,
             heals_last_hour=heals,
+            unanswered=last_regenerates(unsettled),
+            doubted=last_regenerates(doubted),
         )
-        return memory, [rows.intent(one) for one in unsettled]
+        return memory, unsettled
 
     async def index(self, credential: str, account: str, values: Mapping[Slot, Sealed]) -> None:
         """Know live values by fingerprint and by the hashes that senders of alerts use, so that an alert without a value is matched."""

@@ -8,7 +8,7 @@ import pytest
 from rotator.core.credential import Credential
 from rotator.core.forecast import STEPS_MAX, Forecast, after, runbook
 from rotator.core.incident import Incident
-from rotator.core.policy import Mode, Window
+from rotator.core.policy import Mode, Unprovable, Window
 from rotator.core.snapshot import Adoption, Memory, Order, SecretView, Snapshot, Unseen
 from rotator.core.step import Do, Mint, Propagate, Publish, Quiet, Revoke, SwitchOffLocalAuth, Wait, slot_of
 from tests.core.situations import (
@@ -231,3 +231,22 @@ def test_a_drain_that_cannot_be_replaced_is_forecast_to_its_kill_and_to_what_sta
     assert (lines[1].decision.step.name, lines[1].not_before) == ("revoke", NOW + MINUTE)
     assert isinstance(lines[-1].decision, Wait)
     assert "unprovable: accept" in lines[-1].decision.because
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [(Mode.DRAIN, ["mint", "prove", "revoke", "prove"]), (Mode.CUT, ["revoke", "prove"])],
+)
+def test_behind_a_firewall_nothing_is_proven_so_nothing_is_published_and_the_kill_comes_all_the_same(
+    mode: Mode, expected: list[str]
+) -> None:
+    lines = runbook(at_rest(), credential(), [case(A, mode)], NOW, barred="403")
+    told = steps(lines)
+    assert [step for step in told if step != "prove_dead"] == expected
+    last = lines[-1].decision
+    assert isinstance(last, Wait)
+    assert (last.phase, "403" in last.because) == ("proving", True)
+    killed_at = next(line.not_before for line in lines if isinstance(line.decision, Do) and isinstance(line.decision.step, Revoke))
+    assert killed_at == (NOW if mode is Mode.CUT else NOW + MINUTE)
+    accepted = runbook(at_rest(), credential(unprovable=Unprovable.ACCEPT), [case(A, mode)], NOW, barred="403")
+    assert "publish" in steps(accepted)

@@ -61,6 +61,7 @@ TROUBLES = (
     "flaps",
     "vanishing",
     "rollbacks",
+    "haste",
 )
 
 
@@ -103,6 +104,9 @@ class Chaos(Weather):
 
     async def after(self, worker: str, call: str) -> None:
         await asyncio.sleep(0)
+        if call == "issuer.regenerate" and worker != "door" and self.has("haste", 10) and self.acts < ACTS_MAX:
+            self.acts += 1
+            self._leak_what_is_new()
         if worker != "door" and self.has("crashes", 0.3 if call in MUTATING else 0.05) and self.crashes < CRASHES_MAX:
             self._crash(worker, f"after {call}")
 
@@ -299,13 +303,25 @@ class Chaos(Weather):
         value = self.chance.choice([value for value in values if value in world.keys])
         mode = self.chance.choice([Mode.DRAIN, Mode.DRAIN, Mode.DRAIN, Mode.CUT, Mode.CUT, Mode.CONTAIN, None])
         at = world.now() - timedelta(seconds=self.chance.choice([0, 0, 30]))
+        self._report(value, mode, at)
+        if "phases" in self.troubles and self.chance.random() < 0.4:
+            self._new_phase(world.now(), self.chance.choice(["vault", "vault.publish", "kind", "kind.deliver"]))
+
+    def _report(self, value: str, mode: Mode | None, at: datetime) -> None:
+        world = self.world
         alert = Alert(source="attacker", reported_at=at, fingerprint=fingerprint(value))
         errand = intake(alert, world.credential, world.ports("door"), slot=world.slot_of(value), mode=mode)
         task: asyncio.Task[object] = asyncio.get_running_loop().create_task(errand)
         self.tasks.add(task)
-        if "phases" in self.troubles and self.chance.random() < 0.4:
-            self._new_phase(world.now(), self.chance.choice(["vault", "vault.publish", "kind", "kind.deliver"]))
         task.add_done_callback(self.tasks.discard)
+
+    def _leak_what_is_new(self) -> None:
+        """What was minted a moment ago leaks, while lists may still show what was, or what a person did since."""
+        world = self.world
+        newest = max((world.keys[value] for value in world.slots.values()), key=lambda key: key.minted)
+        if "portal" in self.troubles and self.chance.random() < 0.5:
+            world.person_regenerates(self.chance.choice(list(Slot)))
+        self._report(newest.value, self.chance.choice([Mode.CUT, Mode.DRAIN, Mode.CONTAIN]), world.now())
 
     def _order(self) -> None:
         value = self.world.current_value

@@ -136,14 +136,21 @@ class Corridor:
     def seconds(self) -> float:
         return (self.world.now() - START).total_seconds()
 
-    async def walk(self, *, until: timedelta | None = None, known: tuple[Sealed, ...] = (), stay: Stay = Stay.THROUGH) -> Run:
+    async def walk(
+        self,
+        *,
+        until: timedelta | None = None,
+        known: tuple[Sealed, ...] = (),
+        stay: Stay = Stay.THROUGH,
+        retries_for: timedelta | None = None,
+    ) -> Run:
         """One run in the foreground, as an operator's command does it."""
         world, name = self.world, f"w{self.lives}"
         ports = world.ports(name)
         lease = await ports.work.claim(world.credential.name)
         assert not isinstance(lease, HeldBy)
         limit = ports.clock.now() + until if until else None
-        run = await reconcile(world.credential, ports, lease, until=limit, known=known, stay=stay)
+        run = await reconcile(world.credential, ports, lease, until=limit, known=known, stay=stay, retries_for=retries_for)
         self.runs.append(run)
         await ports.work.finish(lease, again=min(getattr(run.decision, "until", world.now()), world.now() + RECHECK))
         return run

@@ -10,7 +10,7 @@ from rotator.core.credential import Slot
 from rotator.core.faults import LeaseLost
 from rotator.core.incident import Incident, State, reported_again
 from rotator.core.sealed import Fingerprint, Sealed
-from rotator.core.settle import APPLIED, Intent
+from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, last_regenerates
 from rotator.core.snapshot import Kept, KeyMemory, Memory, Order, Rollback
 from rotator.core.step import Do, Publish, fingerprint_of, slot_of
 from rotator.engine.ports import HeldBy, Lease
@@ -126,6 +126,7 @@ class MemoryLedger:
         heals = [wish for wish in self.wishes.values() if isinstance(wish.do.step, Publish) and wish.do.step.heals]
         healed = sum(wish.intent.at >= hour_ago and wish.outcome in ("published", APPLIED) for wish in heals)
         unsettled = [wish.intent for wish in self.wishes.values() if wish.outcome is None]
+        doubted = [wish.intent for wish in self.wishes.values() if wish.outcome == NOT_APPLIED and wish.intent.at >= hour_ago]
         row = self.row
         memory = Memory(
             keys=dict(self.keys),
@@ -133,6 +134,8 @@ class MemoryLedger:
             order=row.order if row else None,
             back=row.back if row else None,
             heals_last_hour=healed,
+            unanswered=last_regenerates(unsettled),
+            doubted=last_regenerates(doubted),
         )
         return memory, unsettled
 

@@ -17,7 +17,7 @@ from rotator.core.step import Quiet, Wait
 from rotator.engine.intake import Live, NotKnown, NotOurs, Recognised, Replaced, recognise_all
 from rotator.engine.ports import HeldBy, Verdict
 from rotator.engine.reconcile import reconcile
-from rotator.engine.stay import Stay
+from rotator.engine.stay import NOT_WAITED_FOR, Stay
 from tests.engine.corridor import EVER, Corridor, Rule
 from tests.engine.world import START, Fate
 
@@ -206,6 +206,17 @@ async def test_the_deadline_passes_while_something_is_denied_and_the_key_is_revo
     await corridor.leak(leaked, Mode.DRAIN)
     await corridor.live_no_longer(125 * SECOND)
     assert leaked not in corridor.world.slots.values()
+
+
+@pytest.mark.parametrize("mode", [Mode.CUT, Mode.DRAIN, Mode.CONTAIN])
+async def test_who_does_not_wait_does_what_can_be_done_and_returns(mode: Mode) -> None:
+    corridor = Corridor()
+    for call in ("vault.publish", "issuer.switch_off") if mode is not Mode.CONTAIN else ("issuer.regenerate",):
+        corridor.trouble.fails(call, Transient("503"), times=EVER)
+    await corridor.leak(corridor.world.slots[KEY1], mode)
+    run = await corridor.walk(retries_for=NOT_WAITED_FOR)
+    assert corridor.seconds() <= NOT_WAITED_FOR.total_seconds()
+    assert len([step for step in run.steps if step.failed]) > 1, "what passes soon is tried again"
 
 
 async def test_a_leak_behind_a_firewall_gives_its_slot_to_others_and_goes_on_later() -> None:
@@ -685,6 +696,62 @@ async def test_a_person_who_regenerates_right_after_us_is_found_within_minutes()
     corridor.world.ledger.wake()
     await corridor.live(4 * MINUTE)
     assert corridor.world.current_value in corridor.world.slots.values()
+
+
+async def _right_after_a_mint() -> tuple[Corridor, str]:
+    """A rotation has just put a new value into key2 and published it."""
+    corridor = Corridor(age=8 * DAY, overlap=HOUR)
+    await corridor.live(20 * SECOND)
+    minted = corridor.world.slots[KEY2]
+    assert corridor.world.current_value == minted
+    return corridor, minted
+
+
+async def test_a_cut_right_after_a_mint_whose_answer_is_lost_is_settled_at_once() -> None:
+    corridor, leaked = await _right_after_a_mint()
+    corridor.trouble.loses_the_answer("issuer.regenerate")
+    await corridor.leak(leaked, Mode.CUT)
+    await corridor.live(8 * SECOND)
+    assert corridor.minted == 2, "what stands there is what the call without an answer made: there is nothing to kill again"
+    assert corridor.world.current_value in corridor.world.slots.values()
+
+
+async def test_the_same_cut_typed_again_after_a_crash_does_not_wait_for_the_list_to_be_believed() -> None:
+    corridor, leaked = await _right_after_a_mint()
+    corridor.trouble.crashes("issuer.regenerate", after=True)
+    await corridor.leak(leaked, Mode.CUT)
+    await corridor.live(8 * SECOND)
+    assert corridor.world.current_value in corridor.world.slots.values()
+
+
+async def test_a_list_that_lags_right_after_a_mint_holds_up_no_cut() -> None:
+    corridor, leaked = await _right_after_a_mint()
+    corridor.trouble.lists_lag_s = 60.0
+    await corridor.leak(leaked, Mode.CUT)
+    await corridor.live(4 * SECOND)
+    assert leaked not in corridor.world.slots.values()
+
+
+@pytest.mark.parametrize("mode", [Mode.CUT, Mode.DRAIN])
+async def test_a_person_who_regenerates_both_slots_right_after_us_holds_up_no_kill_that_is_due(mode: Mode) -> None:
+    """Whether the list shows what was, or what a person did since, cannot be told: regenerating the slot is right in both."""
+    corridor, leaked = await _right_after_a_mint()
+    for slot in (KEY1, KEY2):
+        corridor.world.person_regenerates(slot)
+    case = await corridor.leak(leaked, mode, ago=timedelta(0) if mode is Mode.CUT else HOUR)
+    await corridor.live(10 * SECOND)
+    assert corridor.world.current_value in corridor.world.slots.values()
+    assert corridor.case(case).state in (State.DEAD, State.CLOSED)
+
+
+async def test_what_somebody_else_published_right_after_us_is_not_killed_in_the_place_of_ours() -> None:
+    corridor, leaked = await _right_after_a_mint()
+    corridor.world.person_regenerates(KEY2)
+    theirs = corridor.world.slots[KEY2]
+    corridor.world.person_sets(theirs)
+    await corridor.leak(leaked, Mode.CUT)
+    await corridor.live(3 * MINUTE)
+    assert corridor.world.slots[KEY2] == theirs == corridor.world.current_value
 
 
 async def test_a_cut_whose_answer_is_lost_is_settled_within_seconds() -> None:

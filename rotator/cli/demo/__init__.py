@@ -15,8 +15,9 @@ import click
 from rotator.cli.demo.client import Client
 from rotator.cli.demo.evidence import Evidence, Story, collect, print_evidence
 from rotator.cli.demo.residents import settle
+from rotator.cli.foreseen import Wish
 from rotator.cli.pasted import Pasted
-from rotator.cli.revoke import Wish, kill
+from rotator.cli.revoke import kill
 from rotator.cli.rotate import rotate_one
 from rotator.cli.sandbox import write_settings
 from rotator.cli.serve import open_doors

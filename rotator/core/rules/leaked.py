@@ -50,7 +50,7 @@ def ordered_kills(facts: Facts) -> list[Do]:
 
 
 def _kill(case: Compromise, facts: Facts) -> Do | None:
-    slot = facts.slot_holding(case.fingerprint)
+    slot = facts.slot_holding(case.fingerprint) or facts.slot_denied(case.fingerprint)
     if slot is None:
         return None
     ordered, overdue = f"the case says {_mode(case)}: kill it first, replace it after", f"its deadline {case.deadline:%H:%M:%S} is over"

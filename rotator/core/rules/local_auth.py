@@ -55,6 +55,6 @@ def _ask_behind_the_switch(cases: Sequence[Incident], facts: Facts) -> Decision:
     seen = facts.memory.of(case.fingerprint).seen
     because = (
         f"the leaked value was replaced; local auth is off and every key is refused{f' ({seen})' if seen else ''}, which proves the death "
-        f"of none; to have the proof: switch local auth on, then: rotator revoke {facts.credential.name}"
+        f"of none; to have the proof: switch local auth on, then: rotator revoke --fingerprint {case.fingerprint}"
     )
     return Wait(until=facts.now + RECHECK, because=because, phase=OFF, reason=case.reason, tell=True, hopeless=True)

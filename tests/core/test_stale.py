@@ -1,0 +1,84 @@
+"""Which looks are not believed, and what they hold up: no kill that is due, nor the effect of a call of ours without an answer."""
+
+from typing import Any
+
+import pytest
+
+from rotator.core.policy import Mode
+from rotator.core.snapshot import Memory, Snapshot
+from rotator.core.stale import superseded_beside
+from rotator.core.step import Do, Revoke, Wait
+from tests.core.situations import (
+    HOUR,
+    KEY1,
+    KEY2,
+    MINUTE,
+    NOW,
+    SECOND,
+    A,
+    B,
+    C,
+    D,
+    at_rest,
+    case,
+    decide,
+    known,
+    remember,
+    unseen,
+    vault,
+    version,
+)
+
+MINTED_B = known(B, slot=KEY2, minted_at=NOW - MINUTE)
+
+
+def denied(**changes: Any) -> Snapshot:
+    """key2 was given B a minute ago, and the list shows C there, of which nobody knows."""
+    return at_rest(**{"slots": {KEY1: A, KEY2: C}, "secret": vault(version("v2", B, MINUTE)), "memory": remember(MINTED_B), **changes})
+
+
+@pytest.mark.parametrize("seen", [denied(), denied(secret=unseen("the secret"))])
+def test_a_kill_that_is_due_does_not_wait_for_a_list_to_be_believed(seen: Snapshot) -> None:
+    for due in (case(B, Mode.CUT), case(B, left=-SECOND)):
+        decision = decide(seen, due)
+        assert isinstance(decision, Do)
+        assert decision.step == Revoke(slot=KEY2, fingerprint=B)
+
+
+def test_one_that_is_not_due_waits() -> None:
+    decision = decide(denied(), case(B))
+    assert isinstance(decision, Wait)
+    assert decision.phase == "unseen"
+
+
+def test_what_the_vault_gives_out_now_is_not_killed_in_the_place_of_another() -> None:
+    """Somebody published it, and does not say whose it is."""
+    foreign = denied(secret=vault(version("v3", C, SECOND, account=None), holds=C))
+    decision = decide(foreign, case(B, Mode.CUT))
+    assert not isinstance(decision, Do) or decision.step != Revoke(slot=KEY2, fingerprint=B)
+
+
+@pytest.mark.parametrize(
+    ("memory", "believed"),
+    [
+        (remember(MINTED_B), False),
+        (remember(MINTED_B, unanswered={KEY2: NOW - SECOND}), True),
+        (remember(MINTED_B, unanswered={KEY1: NOW - SECOND}), False),
+        (remember(MINTED_B, unanswered={KEY2: NOW - HOUR}), False),
+        (remember(MINTED_B, known(C, probes=1), unanswered={KEY2: NOW - SECOND}), False),
+        (remember(MINTED_B, unanswered={KEY2: NOW - SECOND}, doubted={KEY2: NOW - MINUTE}), False),
+        (remember(MINTED_B, unanswered={KEY2: NOW - SECOND}, doubted={KEY2: NOW - HOUR}), True),
+    ],
+    ids=["no call", "a call", "of the other slot", "before the mint", "known", "another was lost before", "long before"],
+)
+def test_what_a_call_without_an_answer_made_is_believed_at_once(memory: Memory, believed: bool) -> None:
+    decision = decide(denied(memory=memory))
+    assert (isinstance(decision, Wait) and decision.phase == "unseen") is not believed
+
+
+def test_the_answer_to_a_regenerate_tells_of_the_other_slot() -> None:
+    memory = remember(MINTED_B, known(D, replaced_at=NOW - HOUR))
+    assert [(one.fingerprint, one.replaced_at) for one in superseded_beside(KEY2, C, memory, NOW)] == [(B, NOW)]
+    assert superseded_beside(KEY2, B, memory, NOW) == []
+    assert superseded_beside(KEY2, D, memory, NOW) == [], "what was replaced before ours cannot have come after it"
+    assert superseded_beside(KEY1, C, memory, NOW) == [], "we put nothing there"
