@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rotator.core.sealed import fingerprint
 from rotator.sandbox import SandboxThread
 from tests.sandbox.conftest import Estate, build_estate
 
@@ -54,7 +55,8 @@ def test_what_the_gateway_still_accepted_at_the_switch_is_5_and_says_how_it_is_p
     with SandboxThread(tmp_path, seed=11) as azure:
         estate = build_estate(azure, tmp_path, 1)
         azure.change_account("chat-prod", death_delay=3600)
+        leaked = fingerprint(azure.account("chat-prod").keys["key1"])
         done = estate.run("revoke", "chat-prod", "--mode", "contain", "--yes")
         assert done.exit_code == 5
-        assert "switch local auth on, then: rotator revoke chat-prod" in done.stderr
+        assert f"switch local auth on, then: rotator revoke --fingerprint {leaked}" in done.stderr
         assert ": 403" in done.stderr
