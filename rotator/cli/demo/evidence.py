@@ -132,7 +132,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 def print_evidence(evidence: Evidence) -> None:
     """The table, whether it holds, and what to type next."""
-    columns = ("account", "what", "old key", "vault's key", "client: failed", "4 apps: failed", "leak to dead", "as promised")
+    columns = ("account", "what happened", "old key", "vault's key", "client: failed", "4 apps: failed", "leak to dead", "as promised")
     click.echo()
     print_table("Evidence, measured after the fact", columns, [_cells(finding) for finding in evidence.findings])
     whole = "is whole" if not evidence.chain.broken else f"is BROKEN: {evidence.chain.broken}"
