@@ -59,6 +59,15 @@ def test_the_value_before_is_published_once_it_is_accepted_after_the_order() -> 
     assert decision.step == Publish(slot=KEY1, fingerprint=A)
 
 
+def test_an_order_dated_by_a_clock_that_was_fast_takes_a_proof_of_just_now_and_no_older_one() -> None:
+    """Else each proof would be older than the order, and the value be asked about again and again until our clock is there."""
+    ahead = replace(BACK, at=NOW + MINUTE)
+    for proven, step in ((NOW - SECOND, "publish"), (NOW - HOUR, "prove")):
+        decision = decide(ordered(memory=remember(known(A, proven_at=proven), back=ahead)))
+        assert isinstance(decision, Do)
+        assert decision.step.name == step
+
+
 def test_a_value_before_that_is_refused_is_asked_again_and_nobody_is_moved_meanwhile() -> None:
     refused = known(A, proven_at=NOW - DAY, probe_again_at=NOW + SECOND, probes=1, seen="401")
     decision = decide(ordered(refused, dependents=(dependent("api", Adoption.STALE),)))

@@ -6,12 +6,15 @@ for it: its cryptoperiod goes on, and where that is over, it is replaced as soon
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from rotator.core.credential import Reason, Role
 from rotator.core.facts import Facts
 from rotator.core.rules.publication import to_prove
 from rotator.core.snapshot import Rollback
 from rotator.core.step import Decision, Do, Publish, Wait
+
+JUST_NOW = timedelta(seconds=30)
 
 
 def roll_back(facts: Facts) -> Decision | None:
@@ -49,9 +52,12 @@ def _why_not_back(facts: Facts, order: Rollback) -> str:
 
 
 def _asked_anew(facts: Facts, order: Rollback) -> Facts:
-    """The same facts, without a proof of the value that is older than the order."""
+    """The same facts, without a proof of the value that is older than the order: one that is dated ahead of our clock (another machine's
+    was fast) would make every proof too old, and so asks for one of just now.
+    """
     key = facts.memory.of(order.value)
-    if key.proven_at is None or key.proven_at >= order.at:
+    since = order.at if order.at <= facts.now else facts.now - JUST_NOW
+    if key.proven_at is None or key.proven_at >= since:
         return facts
     keys = {**facts.memory.keys, order.value: replace(key, proven_at=None)}
     return replace(facts, snapshot=replace(facts.snapshot, memory=replace(facts.memory, keys=keys)))
