@@ -5,6 +5,7 @@ stand in here?* does not: in a report a key follows a `\\n` or a `%3D` that some
 never looked at.
 """
 
+import base64
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -20,16 +21,24 @@ _ANCHOR, _BEFORE, _LENGTH = "JQQJ99", 52, 84
 """What every current key holds, and where: looked for first, so that a long text without it costs nothing."""
 LEGACY_INSIDE = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 FOUND_MAX = 1000
+_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{43,}={0,2}")
+"""Long enough for the shorter key in base64, of either alphabet; hexadecimal digits are among its letters."""
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){32,}")
+_DEEP = 2
+"""So many times one in another: a Kubernetes Secret that somebody quotes out of a field that is base64 itself."""
 
 
 def is_keylike(text: str) -> bool:
     """Whether a key stands anywhere in `text`, whatever surrounds it."""
-    return bool((_ANCHOR in text and CURRENT_INSIDE.search(text)) or LEGACY_INSIDE.search(text))
+    return _is_plain(text) or any(_hides(run[0], _DEEP) for run in _ENCODED.finditer(text))
 
 
 def without_keys(text: str, mark: str = MARK) -> str:
-    """`text` with everything that has the shape of a key replaced, whatever surrounds it."""
-    return LEGACY_INSIDE.sub(mark, CURRENT_INSIDE.sub(mark, text) if _ANCHOR in text else text)
+    """`text` with everything that has the shape of a key replaced, whatever surrounds it, and every run of base64 or hexadecimal digits
+    that decodes to a text with one.
+    """
+    text = LEGACY_INSIDE.sub(mark, CURRENT_INSIDE.sub(mark, text) if _ANCHOR in text else text)
+    return _ENCODED.sub(lambda run: mark if _hides(run[0], _DEEP) else run[0], text)
 
 
 def keys_in(text: str, most: int = FOUND_MAX) -> list[Sealed]:
@@ -40,6 +49,32 @@ def keys_in(text: str, most: int = FOUND_MAX) -> list[Sealed]:
             break
         found[Sealed(value)] = None
     return list(found)
+
+
+def _is_plain(text: str) -> bool:
+    return bool((_ANCHOR in text and CURRENT_INSIDE.search(text)) or LEGACY_INSIDE.search(text))
+
+
+def _hides(run: str, deep: int) -> bool:
+    """Whether it decodes to a text that holds a key, from wherever the encoded part of it begins."""
+    for text in _decoded(run):
+        if _is_plain(text) or (deep > 1 and any(_hides(inner[0], deep - 1) for inner in _ENCODED.finditer(text))):
+            return True
+    return False
+
+
+def _decoded(run: str) -> Iterator[str]:
+    letters = run.rstrip("=").translate(_STANDARD)
+    for start in range(4):
+        part = letters[start:]
+        part = part[: len(part) - (len(part) % 4 == 1)]  # a single letter is no byte
+        yield base64.b64decode(part + "=" * (-len(part) % 4)).decode("latin-1")
+    for digits in _HEX.finditer(run):
+        yield bytes.fromhex(digits[0]).decode("latin-1")
+        yield bytes.fromhex(digits[0][1:-1]).decode("latin-1")
+
+
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def _shapes(text: str) -> Iterator[str]:

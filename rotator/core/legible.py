@@ -10,7 +10,8 @@ from rotator.core.keyshape import without_keys
 WORDS_MAX = 300
 """How many characters of a stranger's sentence are kept."""
 LOOKED_AT_MAX = 20_000
-_LONGER_THAN_A_KEY = 100
+_LONGER_THAN_A_KEY = 400
+"""In base64 of base64, too."""
 _MARKDOWN = {
     **{sign: f"\\{sign}" for sign in "\\`*_[]#|~"},
     "<": "&lt;",
