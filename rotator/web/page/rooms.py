@@ -53,11 +53,16 @@ class Page:
     """Fulfils the three routes; none of them is there where nobody may look."""
 
     def __init__(self, visitors: Visitors, onlooker: Onlooker, credentials: Credentials, now: Clock, watch: Watch, tries: Tries) -> None:
-        self._visitors, self._onlooker, self._credentials, self._now = visitors, onlooker, credentials, now
+        self._onlooker, self._credentials, self._now = onlooker, credentials, now
+        self.trust(visitors)
         self._watch, self._tries = watch, tries
         self._places, self._waiting = asyncio.Semaphore(AT_ONCE), 0
         self._ordering = asyncio.Lock()
         self._roll: tuple[float, Roll] | None = None
+
+    def trust(self, visitors: Visitors) -> None:
+        """From now on who these let in."""
+        self._visitors = visitors
 
     def routes(self) -> Iterable[web.RouteDef]:
         if not self._visitors.is_open:
