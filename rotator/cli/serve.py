@@ -119,6 +119,7 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
     from rotator.daemon.figures import figures_of
     from rotator.daemon.reception import Reception
     from rotator.daemon.triage import Triage
+    from rotator.ledger.soundness import Soundness
     from rotator.web.alerts import Doors
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
@@ -147,14 +148,15 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
             daemon.tell_when_mended(triage.mended)
         doorkeeper, tries = doorkeeper_of(kept, settings.web), Tries()
         orders = Orders(doorkeeper, OrderDesk(lambda: _as_kept(house, daemon)), watch, tries)
-        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse)).routes() if metrics else ()
+        sound = Soundness(house.ledger.database, house.ledger.lock, lambda: daemon.pulse.age("ledger"))
+        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials, sound))
+        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse, sound)).routes() if metrics else ()
         host, apart = settings.web.host, settings.web.metrics_port
         async with contextlib.AsyncExitStack() as stack:
             proxies = [ip_network(one) for one in settings.web.proxies]
             visitors = Visitors(doorkeeper, kept.viewer, proxies)
             onlooker = await stack.enter_async_context(open_looks(house, directory))
-            rooms = Page(visitors, onlooker, lambda: daemon.fleet.credentials, clock.now, watch, tries)
+            rooms = Page(visitors, onlooker, lambda: daemon.fleet.credentials, clock.now, watch, tries, sound.trouble)
 
             def anew(secrets: Mapping[str, Sealed]) -> Callable[[], None]:
                 alerting, kept = alerting_of(secrets), keeping_of(secrets)

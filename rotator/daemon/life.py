@@ -45,6 +45,7 @@ class Daemon:
         self.fleet = Fleet(house.credentials, house.settings.limits, self._gated(house.world))
         errands = Errands(self.fleet, ledger.work, ledger.waves, self.overdue, lambda: self.pump.stopping)
         self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
+        ledger.work.listeners.append(self.pump.hear)
         self._reloads: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
         self.renewal = Renewal(references_of(house.settings), house.tools.secret)
