@@ -87,7 +87,7 @@ KNOWN: tuple[Metric, ...] = (
     Metric(name="rotator_work_due", kind="gauge", text="rows that are due and that nobody has claimed"),
     Metric(name="rotator_work_claimed", kind="gauge", text="rows that a worker acts on"),
     Metric(name="rotator_work_late_seconds", kind="gauge", text="for how long the longest of the due rows has been due"),
-    Metric(name="rotator_ledger_up", kind="gauge", text="1 where the ledger answers"),
+    Metric(name="rotator_ledger_up", kind="gauge", text="1 where the ledger answers and can be written"),
     Metric(name="rotator_lock_held", kind="gauge", text="1 while this worker's lock in the ledger stands"),
     Metric(name="rotator_audit_events", kind="gauge", text="height of the audit chain"),
     Metric(name="rotator_beat_age_seconds", kind="gauge", labels=("part",), text="since the pump, or the ledger's lock, last beat"),
@@ -132,6 +132,7 @@ class Figures:
     ages_s: Mapping[str, float]
     overdue_s: Mapping[str, float]
     ledger: LedgerFigures | None
+    writable: bool
     lock_held: bool
     beats_s: Mapping[str, float]
     buckets: tuple[Bucket, ...] = field(default=())
@@ -202,7 +203,7 @@ def samples_of(figures: Figures) -> Iterator[Sample]:
     yield "rotator_overdue", (), len(figures.overdue_s)
     yield "rotator_lock_held", (), float(figures.lock_held)
     yield from (("rotator_beat_age_seconds", (part,), age) for part, age in figures.beats_s.items())
-    yield "rotator_ledger_up", (), float(figures.ledger is not None)
+    yield "rotator_ledger_up", (), float(figures.ledger is not None and figures.writable)
     if figures.ledger is not None:
         yield from _samples_of_ledger(figures.ledger)
     for bucket in figures.buckets[:SERIES_MAX]:

@@ -6,7 +6,7 @@ Each is imported when a house is opened, and not before: a command whose setting
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -186,7 +186,7 @@ def tools_of(azure: "Azure", directory: Path) -> "Tools":
     async def secret(reference: str) -> Sealed:
         """Raises Rejected or Missing where it is not there, and whatever a vault's read raises."""
         if not reference.startswith("vault:"):
-            return Sealed(resolve(reference))
+            return Sealed(await asyncio.to_thread(resolve, reference))
         base, _, name = reference.removeprefix("vault:").rpartition("/secrets/")
         text = (await vault.look(Secret(vault=base, name=name))).text
         if text is None:
@@ -197,15 +197,15 @@ def tools_of(azure: "Azure", directory: Path) -> "Tools":
 
 
 @contextlib.asynccontextmanager
-async def open_alerting(house: House, directory: Path) -> AsyncIterator["Alerting"]:
-    """The senders that the settings name, and the APIs behind them. Raises Rejected, Missing: a secret that is not there."""
+async def open_alerting(house: House, directory: Path) -> AsyncIterator[Callable[[Mapping[str, Sealed]], "Alerting"]]:
+    """How the senders that the settings name, and the APIs behind them, are made of what the references hold. Made so, they raise Rejected
+    where a secret is not of its form."""
     from rotator.alerts.api import open_session
     from rotator.alerts.table import alerting
 
     settings, cloud = house.settings, house.settings.cloud
-    secrets = {reference: await house.tools.secret(reference) for reference in settings.alerts.references()}
     async with open_session(cloud_of(settings, directory).ca_file) as session:
-        yield alerting(
+        yield lambda secrets: alerting(
             settings.alerts,
             lambda reference: secrets[reference].reveal(),
             session,
@@ -215,23 +215,29 @@ async def open_alerting(house: House, directory: Path) -> AsyncIterator["Alertin
 
 
 @contextlib.asynccontextmanager
-async def open_doorkeeper(house: House, directory: Path) -> AsyncIterator["Doorkeeping"]:
-    """By what operators' orders are told from a stranger's, as the settings say. Raises Rejected, Missing: a secret that is not there."""
+async def open_doorkeeper(house: House, directory: Path) -> AsyncIterator[Callable[[Mapping[str, Sealed]], "Doorkeeping"]]:
+    """By what operators' orders are told from a stranger's, as the settings say, made of what the references hold. Raises Misconfigured
+    then, where the two tokens are one."""
     from rotator.alerts.api import Api, open_session
     from rotator.alerts.authentic import SharedSecret
     from rotator.alerts.entra import Entra
 
     said, authority = house.settings.web, house.azure.cloud.authority
-    token = await house.tools.secret(said.operator_token) if said.operator_token else None
-    looks = await house.tools.secret(said.viewer_token) if said.viewer_token else None
-    if token is not None and looks == token:
-        raise Misconfigured("web.viewer_token is the operator's token: who looks could order", remedy="make one of its own")
     async with open_session(cloud_of(house.settings, directory).ca_file) as session:
-        yield Doorkeeping(
-            secret=SharedSecret(token.reveal(), "web.operator_token") if token else None,
-            viewer=SharedSecret(looks.reveal(), "web.viewer_token") if looks else None,
-            tokens=Entra(authority, Api(session, authority)) if said.entra else None,
-        )
+        tokens = Entra(authority, Api(session, authority)) if said.entra else None
+
+        def kept(secrets: Mapping[str, Sealed]) -> Doorkeeping:
+            token = secrets[said.operator_token] if said.operator_token else None
+            looks = secrets[said.viewer_token] if said.viewer_token else None
+            if token is not None and looks == token:
+                raise Misconfigured("web.viewer_token is the operator's token: who looks could order", remedy="make one of its own")
+            return Doorkeeping(
+                secret=SharedSecret(token.reveal(), "web.operator_token") if token else None,
+                viewer=SharedSecret(looks.reveal(), "web.viewer_token") if looks else None,
+                tokens=tokens,
+            )
+
+        yield kept
 
 
 def open_looks(house: House, directory: Path) -> contextlib.AbstractAsyncContextManager["Onlooker"]:

@@ -19,6 +19,7 @@ FIGURES = Figures(
     ages_s={"chat": 86400.0, "speech": 60.0},
     overdue_s={"chat": 5.0},
     ledger=LedgerFigures(rows=2, due=1, claimed=1, late_s=7.5, audit_events=42, incidents={"open": 1, "held": 0}),
+    writable=True,
     lock_held=True,
     beats_s={"pump": 0.5, "ledger": 0.25},
     buckets=(Bucket(subscription="00000000-0000-0000-0000-000000000000", sort="writes", left=150, size=200, waiting=3, blocked_s=0),),
@@ -115,6 +116,7 @@ def test_what_stands_is_shown_and_a_ledger_that_is_away_is_a_figure(metrics: Met
     away = metrics.page(replace(FIGURES, ledger=None, lock_held=False))
     assert value(away, "rotator_ledger_up") == 0
     assert value(away, "rotator_lock_held") == 0
+    assert value(metrics.page(replace(FIGURES, writable=False)), "rotator_ledger_up") == 0, "one that can only be read is of no use"
     assert value(away, "rotator_work_rows") is None
 
 

@@ -7,7 +7,7 @@ nothing, and a person's word stands.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rotator.alerts.delivery import Delivery, HeldByGitGuardian, HeldByGitHub, Leak
 from rotator.alerts.gitguardian_api import GitGuardianApi, Outcome
@@ -19,6 +19,7 @@ from rotator.core.incident import Incident
 from rotator.core.report import Arrival, Clues, Report
 
 NOTE = "rotator"
+T = TypeVar("T")
 
 
 class Now(Protocol):
@@ -46,28 +47,31 @@ class Sources:
 
     def __init__(self, alerting: Alerting, now: Now, *, repositories: Sequence[str] = (), workspace: bool = False) -> None:
         """`repositories` (and organisations) are polled at GitHub, the `workspace` at GitGuardian; either needs its token."""
-        self._github, self._gitguardian, self._now = alerting.github, alerting.gitguardian, now
+        self._now = now
+        self.trust(alerting)
         places = [Place(source="github", name=name) for name in repositories if self._github is not None]
         self._places = (*places, *((WORKSPACE,) if workspace and self._gitguardian is not None else ()))
 
+    def trust(self, alerting: Alerting) -> None:
+        """From now on by these tokens, of the same sources."""
+        self._github, self._gitguardian = alerting.github, alerting.gitguardian
+
     def fetches(self) -> Mapping[str, Callable[[str], Awaitable[Clues]]]:
         """By source: by what a value that it holds can be recognised. Each raises Fault."""
-        github, gitguardian = self._github, self._gitguardian
         found: dict[str, Callable[[str], Awaitable[Clues]]] = {}
-        if github is not None:
-            found["github"] = lambda name: self._from_github(github, name)
-        if gitguardian is not None:
-            found["gitguardian"] = lambda name: _from_gitguardian(gitguardian, name)
+        if self._github is not None:
+            found["github"] = lambda name: self._from_github(_there(self._github), name)
+        if self._gitguardian is not None:
+            found["gitguardian"] = lambda name: _from_gitguardian(_there(self._gitguardian), name)
         return found
 
     def closes(self) -> Mapping[str, Callable[[Report, Incident | None], Awaitable[tuple[str, str]]]]:
         """By source: how an alert is closed there: `done` or `otherwise`, and what was said. Each raises Fault."""
-        github, gitguardian = self._github, self._gitguardian
         found: dict[str, Callable[[Report, Incident | None], Awaitable[tuple[str, str]]]] = {}
-        if github is not None:
-            found["github"] = lambda report, case: self._at_github(github, report, case)
-        if gitguardian is not None:
-            found["gitguardian"] = lambda report, case: _at_gitguardian(gitguardian, report)
+        if self._github is not None:
+            found["github"] = lambda report, case: self._at_github(_there(self._github), report, case)
+        if self._gitguardian is not None:
+            found["gitguardian"] = lambda report, case: _at_gitguardian(_there(self._gitguardian), report)
         return found
 
     @property
@@ -96,6 +100,12 @@ class Sources:
     async def _at_github(self, api: GitHubApi, report: Report, case: Incident | None) -> tuple[str, str]:
         ended = await api.resolve(github_alert(report.source_id), comment(report, case), self._now())
         return _how(ended is Resolution.OTHERWISE, ended.value)
+
+
+def _there(api: T | None) -> T:
+    """Which sources have a token is settled at the start; another token is no other answer to that."""
+    assert api is not None
+    return api
 
 
 async def _from_gitguardian(api: GitGuardianApi, name: str) -> Clues:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import click
 
 from rotator.cli.session import Common, Exit, common_options, fail, in_house
 from rotator.cli.show import Progress
+from rotator.core.sealed import Sealed
 from rotator.notifier import Notifier, apprise_of
 from rotator.telemetry import logged
 from rotator.wiring import House
@@ -80,9 +81,21 @@ async def _tell_people(daemon: "Daemon", house: House, notifier: Notifier) -> No
     """Who the settings name is told, beside the work. Raises Rejected where an address is none."""
     notify = house.settings.notify
     if notify.urls:
-        send = apprise_of([await house.tools.secret(url) for url in notify.urls])
+        secrets = await daemon.renewal.held()
+        send = apprise_of([secrets[url] for url in notify.urls])
+
+        def anew(secrets: Mapping[str, Sealed]) -> Callable[[], None]:
+            fresh = apprise_of([secrets[url] for url in notify.urls])
+
+            def switch() -> None:
+                nonlocal send
+                send = fresh
+
+            return switch
+
+        daemon.renewal.furnish(anew)
         now, topics = house.world.clock.now, frozenset(notify.topics)
-        daemon.accompany(lambda: notifier.serve(send, now, topics, notify.per_hour))
+        daemon.accompany(lambda: notifier.serve(lambda message: send(message), now, topics, notify.per_hour))
 
 
 async def _listen_and_live(daemon: "Daemon", house: House, directory: Path, metrics: "Metrics") -> None:
@@ -106,6 +119,7 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
     from rotator.daemon.figures import figures_of
     from rotator.daemon.reception import Reception
     from rotator.daemon.triage import Triage
+    from rotator.ledger.soundness import Soundness
     from rotator.web.alerts import Doors
     from rotator.web.app import listening, make_app
     from rotator.web.health import Health
@@ -119,7 +133,9 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
     from rotator.wiring import open_alerting, open_doorkeeper, open_looks
 
     settings, clock, watch, azure = house.settings, house.world.clock, house.world.watch, house.azure
-    async with open_alerting(house, directory) as alerting, open_doorkeeper(house, directory) as kept:
+    async with open_alerting(house, directory) as alerting_of, open_doorkeeper(house, directory) as keeping_of:
+        secrets = await daemon.renewal.held()
+        alerting, kept = alerting_of(secrets), keeping_of(secrets)
         sources = Sources(alerting, clock.now, **settings.alerts.polled())
         who_we_are = lambda: azure.credential.object_id(azure.arm_scope)  # noqa: E731
         reception = Reception(daemon.fleet, house.ledger.inbox, settings.alerts.policy, who_we_are)
@@ -129,16 +145,33 @@ async def open_doors(daemon: "Daemon", house: House, directory: Path, metrics: "
         if settings.alerts.senders():
             poll = Tick(name="poll", every=POLL_EVERY, run=lambda: reception.poll(sources), jitter=POLL_EVERY / 10)
             daemon.accompany(triage.serve, guarded(poll, watch), ticks=[poll])
+            daemon.tell_when_mended(triage.mended)
         doorkeeper, tries = doorkeeper_of(kept, settings.web), Tries()
         orders = Orders(doorkeeper, OrderDesk(lambda: _as_kept(house, daemon)), watch, tries)
-        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials))
-        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse)).routes() if metrics else ()
+        sound = Soundness(house.ledger.database, house.ledger.lock, lambda: daemon.pulse.age("ledger"))
+        health = Health(daemon.pulse, checks_of(house, lambda: daemon.fleet.credentials, sound))
+        scrapes = Scrapes(metrics, lambda: figures_of(house, daemon.fleet, daemon.pulse, sound)).routes() if metrics else ()
         host, apart = settings.web.host, settings.web.metrics_port
         async with contextlib.AsyncExitStack() as stack:
-            visitors = Visitors(doorkeeper, kept.viewer, [ip_network(one) for one in settings.web.proxies])
+            proxies = [ip_network(one) for one in settings.web.proxies]
+            visitors = Visitors(doorkeeper, kept.viewer, proxies)
             onlooker = await stack.enter_async_context(open_looks(house, directory))
-            page = Page(visitors, onlooker, lambda: daemon.fleet.credentials, clock.now, watch, tries).routes()
-            inner = (scrapes, page)
+            rooms = Page(visitors, onlooker, lambda: daemon.fleet.credentials, clock.now, watch, tries, sound.trouble)
+
+            def anew(secrets: Mapping[str, Sealed]) -> Callable[[], None]:
+                alerting, kept = alerting_of(secrets), keeping_of(secrets)
+                doorkeeper = doorkeeper_of(kept, settings.web)
+
+                def switch() -> None:
+                    doors.trust(alerting.senders)
+                    sources.trust(alerting)
+                    orders.trust(doorkeeper)
+                    rooms.trust(Visitors(doorkeeper, kept.viewer, proxies))
+
+                return switch
+
+            daemon.renewal.furnish(anew)
+            inner = (scrapes, page := rooms.routes())
             app = make_app(health.routes(), doors.routes(), orders.routes(), *(inner if apart is None else ()), watch=watch)
             await stack.enter_async_context(taking.running())
             port = await stack.enter_async_context(listening(app, host, settings.web.port))

@@ -10,6 +10,7 @@ from rotator.core.policy import due_at
 from rotator.daemon.fleet import Fleet
 from rotator.daemon.pulse import LATE_AFTER, Pulse
 from rotator.ledger.fault import LedgerFault
+from rotator.ledger.soundness import Soundness
 from rotator.ledger.store import Ledger
 from rotator.metrics import Bucket, Figures, LedgerFigures
 from rotator.wiring import House
@@ -18,7 +19,7 @@ READ_WITHIN_S = 4
 TENANT = "(tenant)"
 
 
-async def figures_of(house: House, fleet: Fleet, pulse: Pulse) -> Figures:
+async def figures_of(house: House, fleet: Fleet, pulse: Pulse, soundness: Soundness) -> Figures:
     """Everything that `/metrics` shows beside what was counted."""
     ledger, now = house.ledger, house.world.clock.now()
     published: Mapping[str, datetime] = {}
@@ -36,6 +37,7 @@ async def figures_of(house: House, fleet: Fleet, pulse: Pulse) -> Figures:
         ages_s={name: (now - at).total_seconds() for name, at in kept.items()},
         overdue_s={name: (now - at).total_seconds() for name, at in due.items() if at <= now},
         ledger=read,
+        writable=await soundness.unwritable() is None,
         lock_held=not ledger.lock.lost.is_set(),
         beats_s={part: pulse.age(part).total_seconds() for part in LATE_AFTER},
         buckets=tuple(

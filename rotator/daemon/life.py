@@ -1,7 +1,7 @@
 """The daemon's life: it starts, reloads, stops, and says so to the service manager and in the log.
 
-SIGTERM and SIGINT: nothing more is claimed, each run ends between two steps or is handed back in time. SIGHUP: the settings are read anew;
-what is wrong, or needs a restart, is said, and the old ones stay.
+SIGTERM and SIGINT: nothing more is claimed, each run ends between two steps or is handed back in time. SIGHUP: the settings and the
+secrets they refer to are read anew; what is wrong, or needs a restart, is said, and the old ones stay.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from rotator.daemon.fleet import Fleet
 from rotator.daemon.overdue import Overdue
 from rotator.daemon.pulse import Pulse
 from rotator.daemon.pump import Pump
+from rotator.daemon.renewal import NotRenewed, Renewal, references_of
 from rotator.daemon.systemd import Systemd
 from rotator.daemon.ticks import enlisted, recalled, ticks_of
 from rotator.engine.gate import Paced
@@ -44,8 +45,11 @@ class Daemon:
         self.fleet = Fleet(house.credentials, house.settings.limits, self._gated(house.world))
         errands = Errands(self.fleet, ledger.work, ledger.waves, self.overdue, lambda: self.pump.stopping)
         self.pump = Pump(ledger.work, ledger.lock, errands.run, lambda: self.fleet.slots, clock, house.world.watch, self.pulse)
+        ledger.work.listeners.append(self.pump.hear)
         self._reloads: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
+        self.renewal = Renewal(references_of(house.settings), house.tools.secret)
+        self._mended: list[Callable[[], None]] = []
 
     async def begin(self) -> None:
         """Take the ledger into service, before anything is listened on.
@@ -58,12 +62,24 @@ class Daemon:
         await enlisted(self.fleet, ledger)
         await recalled(self.fleet, ledger.work)
         await ledger.work.reap()
-        await ledger.closings.try_again()
+        await self._tried_again()
 
     def accompany(self, *companions: Callable[[], Coroutine[Any, Any, None]], ticks: Sequence[Tick] = ()) -> None:
         """Other rooms' loops, which run for as long as the daemon lives, and their ticks."""
         self._companions += companions
         self._polls += ticks
+
+    def tell_when_mended(self, told: Callable[[], None]) -> None:
+        """Who has work in hand that is about to fail by what was mended: they try it again at once."""
+        self._mended.append(told)
+
+    async def _tried_again(self) -> None:
+        """A person may have mended what stood in the way. Raises LedgerFault."""
+        for told in self._mended:
+            told()
+        await self._house.ledger.inbox.try_again()
+        await self._house.ledger.closings.try_again()
+        self._house.ledger.inbox.hear()
 
     async def live(self, *, once: bool = False) -> None:
         """Until stopped, or with `once` until nothing is due. Told to stop before it began, it does nothing."""
@@ -114,18 +130,22 @@ class Daemon:
             return False
         before = self._house.credentials
         try:
+            switch = await self.renewal.prepared()
             await self._take_over(settings)
+        except NotRenewed as refused:
+            watch("reload_refused", errors=list(refused.because), kept="the settings and the secrets as they were")
+            return False
         except LedgerFault as fault:
             watch("reload_refused", errors=[f"the ledger: {fault}"], kept="the settings as they were")
             return False
-        now = self._house.credentials
+        secrets, now = switch(), self._house.credentials
         changed = [name for name, one in now.items() if name in before and before[name] != one]
-        watch("reloaded", credentials=self.fleet.size, changed=changed, gone=sorted(set(before) - set(now)))
+        watch("reloaded", credentials=self.fleet.size, changed=changed, gone=sorted(set(before) - set(now)), secrets=list(secrets))
         try:
             await enlisted(self.fleet, self._house.ledger)
             for name in changed:
                 await self._house.ledger.work.wake(name)
-            await self._house.ledger.closings.try_again()
+            await self._tried_again()
         except LedgerFault as fault:
             watch("reload_unheard", because=str(fault))  # the next tick enlists, and every row comes round by itself
         return True

@@ -23,8 +23,8 @@ from rotator.telemetry import story
 LONGEST_NAP = timedelta(seconds=2)
 SHORTEST_NAP = timedelta(milliseconds=50)
 HEARTBEAT = timedelta(seconds=1)
-FREE_AGAIN = timedelta(seconds=30)
-"""How long a ledger that is away is left alone at most before a row is given back anew."""
+FREE_AGAIN = timedelta(seconds=10)
+"""How long a ledger that is away is left alone at most before a row is given back anew: its next emergency may be another process's."""
 CLAIMS_AT_ONCE = 100
 ONCE_WAITS = timedelta(seconds=5)
 """A rotation that is under way and goes on this soon is waited for with `--once`."""
@@ -57,6 +57,7 @@ class Pump:
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
+        self._heard = asyncio.Event()
         self._faults = 0
         self._soon: set[str] = set()
 
@@ -71,6 +72,11 @@ class Pump:
     def stop(self) -> None:
         """Claim nothing more; the runs in hand end between two steps."""
         self._stopping.set()
+
+    def hear(self) -> None:
+        """Something was woken, an emergency perhaps, so the ledger is there: what waits to be given back is tried at once."""
+        self._heard.set()
+        self._heard = asyncio.Event()
 
     async def serve(self, stop_within: Callable[[], timedelta], *, once: bool = False) -> None:
         """Until stopped, or with `once` until nothing is due. What is not through then is handed back."""
@@ -103,7 +109,7 @@ class Pump:
             self._faults += 1
             self._pulse.beat("pump")
             self._watch("pump_failed", **_defect(fault))
-            await self._clock.sleep(backoff(self._faults, self._chance))
+            await self._rest(backoff(self._faults, self._chance))
             return False
 
     async def _claim(self) -> bool:
@@ -178,8 +184,18 @@ class Pump:
             except Exception as fault:  # noqa: BLE001  # the one of this loop: the ledger is away
                 tries += 1
                 self._watch("give_back_failed", **_defect(fault))
-                await self._clock.sleep(min(backoff(tries, self._chance), FREE_AGAIN))
+                await self._rest(min(backoff(tries, self._chance), FREE_AGAIN))
         return None
+
+    async def _rest(self, length: timedelta) -> None:
+        """For so long, or until something is heard."""
+        waits = [asyncio.ensure_future(self._clock.sleep(length)), asyncio.create_task(self._heard.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     async def _end(self, lease: Lease, ending: Ending) -> None:
         match ending:

@@ -58,6 +58,11 @@ class Triage:
         self._judging = asyncio.Lock()
         self._closing: set[tuple[str, str]] = set()
         self._chance = random.Random()
+        self._mended = 0
+
+    def mended(self) -> None:
+        """A person may have mended what stood in the way: what is in hand and is about to fail by it is tried again at once."""
+        self._mended += 1
 
     async def serve(self) -> None:
         """Work off what is due, for ever: each report in a task of its own, so many of each source at once."""
@@ -103,10 +108,14 @@ class Triage:
             self._ledger.inbox.hear()
 
     async def _one(self, report: Report) -> None:
+        before = self._mended
         try:
             await (self._judge(report) if report.waits else self._finish(report))
         except Fault as fault:
+            if self._mended != before:  # it failed with what is replaced by now
+                return await self._ledger.inbox.give_back(report, after=timedelta(0), told=fault.what)
             await self._put_off(report, fault)
+        return None
 
     async def _put_off(self, report: Report, fault: Fault) -> None:
         """Again after a while: soon where it may pass by itself, seldom where a person has to act first, and not for ever."""

@@ -32,7 +32,9 @@ async def check(house: House, directory: Path) -> list[Finding]:
 async def _built(house: House, directory: Path) -> list[Finding]:
     """As the daemon would build them: what is odd about a secret's form is told there."""
     try:
-        async with open_alerting(house, directory):
+        secrets = {reference: await house.tools.secret(reference) for reference in house.settings.alerts.references()}
+        async with open_alerting(house, directory) as made:
+            made(secrets)
             return []
     except Fault as fault:
         return [About(Subject.ALERTS, "senders").bad(f"the daemon would not start: {fault.what}", fault.remedy)]

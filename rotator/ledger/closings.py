@@ -84,8 +84,8 @@ class Closings:
             return (await connection.execute(query)).scalar_one()
 
     async def try_again(self) -> int:
-        """What could not be closed is due at once, as if it had never been tried: a person may have mended what stood in the way."""
-        failed = and_(reports.c.closing == "failed", reports.c.owner.is_(None))
+        """What waits to be closed is due at once, as if it had never been tried: a person may have mended what stood in the way."""
+        failed = and_(reports.c.closing.in_(UNDER_WAY), reports.c.owner.is_(None))
         values = {"closing": "due", "due_at": self._database.now_ms(), "attempts": 0, "closed_at": None}
         async with self._database.begin() as connection:
             return (await connection.execute(update(reports).where(failed).values(**values))).rowcount

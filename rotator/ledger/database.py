@@ -8,13 +8,14 @@ import asyncio
 import hashlib
 import sqlite3
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, extract, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, extract, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from rotator.ledger.fault import LedgerFault
 from rotator.ledger.holders import held_by
 from rotator.ledger.rows import from_ms, to_ms
+from rotator.ledger.schema import deliveries
 
 WRITES = {"rotator_writes": True}
 """The execution option of a transaction that writes: SQLite takes its write lock at once for it."""
@@ -54,6 +56,23 @@ class Database:
         with self.faults():
             async with self._turn, self._writer.begin() as connection:
                 yield connection
+
+    async def try_to_write(self) -> None:
+        """A real write that changes nothing. Raises LedgerFault where it is refused.
+
+        PostgreSQL's is rolled back. On SQLite what is rolled back never leaves the memory, and a full disk would not be found: there, a
+        number of the first page is written as it is, and committed.
+        """
+        if self.is_postgresql:
+            try:
+                async with self.begin() as connection:
+                    await connection.execute(insert(deliveries).values(source="", identity=f"{uuid.uuid4()}", at=0))
+                    raise _Undone
+            except _Undone:
+                return
+        async with self.begin() as connection:
+            number = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
+            await connection.exec_driver_sql(f"PRAGMA user_version = {int(number)}")
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
@@ -106,6 +125,10 @@ class Database:
             asked = time.monotonic()
             ms = (await connection.execute(select(self.now_ms()))).scalar_one()
             self._anchor = from_ms(ms), (asked + time.monotonic()) / 2
+
+
+class _Undone(Exception):
+    """Ends a transaction of which nothing is to stay."""
 
 
 def least(column: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:

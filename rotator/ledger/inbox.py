@@ -224,6 +224,15 @@ class Inbox:
             await connection.execute(update(reports).where(self._in_hand(report)).values(**values))
         self._hear_after(after)
 
+    async def try_again(self) -> int:
+        """What waits to be fetched or looked for is due at once, as if it had never been tried: a person may have mended what stood in
+        the way. How many."""
+        now = self._database.now_ms()
+        waits = and_(reports.c.verdict == Verdict.WAITING.value, reports.c.matter == Matter.LEAK.value, reports.c.owner.is_(None))
+        async with self._database.begin() as connection:
+            found = await connection.execute(update(reports).where(waits, reports.c.due_at > now).values(due_at=now, attempts=0))
+        return found.rowcount
+
     def _hear_after(self, length: timedelta) -> None:
         if length < HEARD_WITHIN:
             asyncio.get_running_loop().call_later(length.total_seconds(), self.hear)

@@ -76,9 +76,14 @@ class Doors:
     def __init__(
         self, senders: Mapping[str, Sender], taking: Taking, now: Callable[[], datetime], watch: Watch, *, per_minute: int
     ) -> None:
-        self._senders, self._taking, self._now, self._watch = senders, taking, now, watch
+        self._taking, self._now, self._watch = taking, now, watch
+        self.trust(senders)
         self._turnstiles = {name: _Turnstile(per_minute) for name in senders}
         self._refusals, self._ignored = ({name: _Untold() for name in senders} for _ in range(2))
+
+    def trust(self, senders: Mapping[str, Sender]) -> None:
+        """From now on by these secrets; the doors are the same."""
+        self._senders = senders
 
     def routes(self) -> Iterable[web.RouteDef]:
         return (web.post("/alerts/{sender}", self._post), web.options("/alerts/{sender}", self._preflight))

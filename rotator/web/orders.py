@@ -98,9 +98,14 @@ class Orders:
     """Fulfils the two routes."""
 
     def __init__(self, doorkeeper: Doorkeeper, clerk: Clerk, watch: Watch, tries: Tries | None = None) -> None:
-        self._doorkeeper, self._clerk, self._watch = doorkeeper, clerk, watch
+        self._clerk, self._watch = clerk, watch
+        self.trust(doorkeeper)
         self._tries = tries or Tries()
         self._places = asyncio.Semaphore(AT_ONCE)
+
+    def trust(self, doorkeeper: Doorkeeper) -> None:
+        """From now on who this one lets in."""
+        self._doorkeeper = doorkeeper
 
     def routes(self) -> Iterable[web.RouteDef]:
         return (web.post("/orders/revoke", self._revoke), web.get("/orders/{id}", self._stands))

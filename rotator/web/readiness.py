@@ -6,20 +6,22 @@ import aiohttp
 
 from rotator.azure import Azure, faults
 from rotator.core.credential import Credential
+from rotator.ledger.soundness import Soundness, Trouble
 from rotator.web.health import Check, Unready
 from rotator.wiring import House
 
 
-def checks_of(house: House, credentials: Callable[[], Mapping[str, Credential]]) -> Mapping[str, Check]:
-    """Cheap ones: a token is kept for an hour, and a vault of those kept now is only knocked at (its 401 is an answer)."""
+def checks_of(house: House, credentials: Callable[[], Mapping[str, Credential]], soundness: Soundness) -> Mapping[str, Check]:
+    """Cheap ones: of the ledger's writing the last answer is kept for seconds, a token for an hour, and a vault of those kept now is only
+    knocked at (its 401 is an answer)."""
     ledger, azure = house.ledger, house.azure
 
     async def database() -> None:
         await ledger.work.next_due()
+        _nothing_but(await soundness.unwritable())
 
     async def lock() -> None:
-        if ledger.lock.lost.is_set():
-            raise Unready("the lock of this worker in the ledger is gone; it locks again as soon as it can")
+        _nothing_but(soundness.unlocked())
 
     async def identity() -> None:
         with faults("a token for Azure Resource Manager"):
@@ -31,6 +33,11 @@ def checks_of(house: House, credentials: Callable[[], Mapping[str, Credential]])
             await _knock(azure, kept.secret.vault)
 
     return {"ledger": database, "lock": lock, "identity": identity, "vault": vault}
+
+
+def _nothing_but(trouble: Trouble | None) -> None:
+    if trouble is not None:
+        raise Unready(str(trouble))
 
 
 async def _knock(azure: Azure, vault: str) -> None:

@@ -81,7 +81,7 @@ class MemoryRows:
         self.now, self.lock = now, lock
         self.table: dict[str, Row] = {}
         self.heard = asyncio.Event()
-        self.away = False
+        self.away = self.full = False
         self.tokens = 0
         self.finished: list[tuple[str, datetime]] = []
 
@@ -141,6 +141,8 @@ class MemoryRows:
 
     async def finish(self, lease: Lease, *, again: datetime, rests_until: datetime | None = None, looked: bool = True) -> None:
         await self._answers()
+        if self.full:
+            raise OSError("the disk is full")
         row, now = self.table[lease.credential], self.now()
         if row.token != lease.token:
             return

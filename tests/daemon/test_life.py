@@ -163,7 +163,7 @@ async def test_a_reload_takes_over_credentials_and_limits(tmp_path: Path) -> Non
         assert sorted(daemon.fleet.credentials) == ["b", "c"]
         assert daemon.fleet.slots.concurrency == 3
         assert sorted(row.credential for row in await house.ledger.work.rows()) == ["b", "c"]
-    assert said[-1] == ("reloaded", {"credentials": 2, "changed": [], "gone": ["a"]})
+    assert said[-1] == ("reloaded", {"credentials": 2, "changed": [], "gone": ["a"], "secrets": []})
 
 
 async def test_a_policy_that_changes_makes_its_credential_due(tmp_path: Path) -> None:

@@ -147,6 +147,22 @@ async def test_a_ledger_that_is_away_ends_nothing_and_the_row_is_given_back_when
     await bench.end()
 
 
+async def test_a_row_that_waits_to_be_given_back_is_free_at_once_for_its_emergency() -> None:
+    bench = Bench(takes(5), Slots(concurrency=1, reserve=1))
+    await bench.begin("c0")
+    bench.rows.full = True
+    while [said for said, _ in bench.said].count("give_back_failed") < 8:  # noqa: ASYNC110  # what is waited for tells nobody
+        await asyncio.sleep(0.1)
+    bench.rows.full = False
+    woken = asyncio.get_running_loop().time()
+    await bench.rows.wake("c0", priority=EMERGENCY)
+    bench.pump.hear()
+    await asyncio.sleep(20)
+    assert [name for name, _ in bench.started] == ["c0", "c0"]
+    assert bench.started[1][1] - woken < 3, "it was held until the clock said to try again"
+    await bench.end()
+
+
 async def test_a_run_that_has_lost_its_lease_gives_nothing_back() -> None:
     async def errand(claimed: Claimed) -> Ending:
         raise LeaseLost("another worker has taken c0 over")

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -328,6 +329,65 @@ async def test_an_alert_that_could_not_be_closed_is_tried_again_at_the_next_star
         alert = await not_closed(street)
     async with open_street(sqlite) as street:
         await buried(street, alert)
+
+
+def held(street: Street, what: str = "token") -> Path:
+    """The file in which GitHub's token (or secret) stands."""
+    said: str = getattr(street.house.settings.alerts.github, what)
+    return Path(said.removeprefix("file:"))
+
+
+async def test_a_mended_token_is_taken_over_at_once_and_wakes_what_waits_for_a_fetch(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite) as street:
+        good = held(street).read_text()
+        held(street).write_text("a token that was mistyped")
+        assert await street.daemon.reload()
+        alert = await street.leak()
+        await street.until(lambda: street.told("report_put_off"), "refusal of the token")
+        assert street.reports()[0]["verdict"] == "waiting"
+        held(street).write_text(good)
+        assert await street.daemon.reload()
+        assert street.told("reloaded")[-1]["secrets"] == [f"file:{held(street)}"]
+        await buried(street, alert)
+        assert good not in str(street.said)
+
+
+async def test_a_secret_that_was_replaced_is_no_longer_taken(open_street: Open, sqlite: str) -> None:
+    async with open_street(sqlite, living=False) as street:
+        alert = street.azure.leak_on_github("example/chat", street.key())
+        held(street, "secret").write_text("another one")
+        held(street).unlink()
+        assert not await street.daemon.reload()
+        assert str(held(street)) in str(street.told("reload_refused")[0]["errors"])
+        assert (await street.post(street.senders.github(alert)))[0] == 202, "the old ones stay, all of them"
+        held(street).write_text("a token")
+        assert await street.daemon.reload()
+        assert (await street.post(street.senders.github(alert)))[0] == 401
+
+
+async def test_a_token_of_people_that_was_replaced_is_no_longer_taken(open_street: Open, sqlite: str, tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("operator_token", "viewer_token")}
+    old = {name: f"old-{name}" for name in files}
+    for name, path in files.items():
+        path.write_text(old[name])
+    async with open_street(sqlite, living=False, web={name: f"file:{path}" for name, path in files.items()}) as street:
+
+        async def looks(token: str) -> list[int]:
+            headers = {"Authorization": f"Bearer {token}"}
+            found = []
+            for path in ("/", f"/orders/ord-{'0' * 16}"):
+                async with street.session.get(f"{street.base}{path}", headers=headers) as answer:
+                    found.append(answer.status)
+            return found
+
+        assert [await looks(token) for token in old.values()] == [[200, 404], [200, 401]]
+        files["viewer_token"].write_text(old["operator_token"])
+        assert not await street.daemon.reload(), "who looks could order"
+        for name, path in files.items():
+            path.write_text(f"new-{name}")
+        assert await street.daemon.reload()
+        assert [await looks(token) for token in old.values()] == [[401, 401], [401, 401]]
+        assert [await looks(f"new-{name}") for name in files] == [[200, 404], [200, 401]]
 
 
 async def test_a_token_that_may_not_see_the_alert_is_no_verdict_about_the_key(street: Street) -> None:

@@ -117,6 +117,24 @@ def test_a_changed_alert_setting_needs_a_restart_and_a_reload_with_new_credentia
         buried(served, estate, leaked)
 
 
+def test_a_token_that_is_mended_in_its_file_is_taken_over_by_a_hang_up(estate: Estate) -> None:
+    """A report that waits because the token is bad is worked off at once, without a restart."""
+    github = yaml.safe_load(estate.settings.read_text(encoding="utf-8"))["alerts"]["github"]
+    file = Path(github["token"].removeprefix("file:"))
+    good = file.read_text(encoding="utf-8")
+    file.write_text("a token that was mistyped", encoding="utf-8")
+    leaked = estate.azure.account("chat-prod").keys["key1"]
+    with serving(estate) as served:
+        served.until(lambda: served.told("serving"), "service")
+        assert tell(served)["status"] == 202
+        served.until(lambda: "401" in str(served.told("report_put_off")), "refusal of the token")
+        file.write_text(good, encoding="utf-8")
+        served.process.send_signal(signal.SIGHUP)
+        served.until(lambda: served.told("reloaded", secrets=[github["token"]]), "reload")
+        buried(served, estate, leaked)
+        assert good not in str(served.lines)
+
+
 def test_a_flood_of_valid_invalid_and_oversized_posts_leaves_it_serving_in_bounded_memory(estate: Estate) -> None:
     with serving(estate) as served:
         port = served.until(lambda: served.told("listening"), "listening")[0]["port"]

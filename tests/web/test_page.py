@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from rotator.core.wave import stop
 from rotator.core.wave import written as wave_written
 from rotator.engine.ports import Lease
 from rotator.ledger.opening import open_ledger, open_onlooker
+from rotator.ledger.soundness import Soundness
 from rotator.ledger.store import Ledger
 from rotator.web.app import listening, make_app
 from rotator.web.orders import Doorkeeper
@@ -71,7 +73,8 @@ async def opened(url: str, fleet: Mapping[str, Credential], *, token: bool = Tru
     keeper = Doorkeeper(SharedSecret(TOKEN, "a test") if token else None)
     async with open_ledger(url) as ledger, open_onlooker(url) as onlooker, aiohttp.ClientSession() as session:
         watch = lambda event, **fields: said.append((event, fields))  # noqa: E731
-        page = Page(Visitors(keeper), onlooker, lambda: fleet, lambda: datetime.now(UTC), watch, Tries())
+        sound = Soundness(ledger.database, ledger.lock, lambda: timedelta(minutes=3))
+        page = Page(Visitors(keeper), onlooker, lambda: fleet, lambda: datetime.now(UTC), watch, Tries(), sound.trouble)
         async with listening(make_app(page.routes()), "127.0.0.1", 0) as port:
             yield Window(ledger=ledger, session=session, base=f"http://127.0.0.1:{port}", said=said)
 
@@ -80,6 +83,15 @@ async def opened(url: str, fleet: Mapping[str, Credential], *, token: bool = Tru
 async def window(url: str) -> AsyncIterator[Window]:
     async with opened(url, {"chat-00001": fleet_of(2)["chat-00001"], NAME: replace(fleet_of(2)["chat-00001"], name=NAME)}) as made:
         yield made
+
+
+async def test_a_lock_that_is_lost_is_the_first_thing_that_the_page_says(window: Window) -> None:
+    assert "cannot be written" not in await window.shows()
+    window.ledger.lock.lost.set()
+    shown = await window.shows()
+    assert re.search(r"The lock of this worker in the ledger is lost since 2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d UTC", shown), shown
+    assert "Nothing waits for you" not in shown
+    assert "kills no leaked key" in shown
 
 
 async def lived(window: Window, text: str = "as it is", **changes: Any) -> tuple[Lease, Incident]:

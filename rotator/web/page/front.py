@@ -12,6 +12,7 @@ from rotator.core.policy import due_at
 from rotator.core.standing import Rank
 from rotator.core.wave import Wave
 from rotator.ledger.onlooker import Failure, Way
+from rotator.ledger.soundness import Trouble
 from rotator.web.page.cases import card, over, walked
 from rotator.web.page.fleet import Listing, fleet
 from rotator.web.page.frame import Visit, framed
@@ -33,6 +34,7 @@ class Front:
     counts: Mapping[State, int]
     failures: Sequence[Failure]
     wave: Wave | None
+    trouble: Trouble | None = None
 
 
 def front(visit: Visit, seen: Front) -> Renderable:
@@ -40,6 +42,7 @@ def front(visit: Visit, seen: Front) -> Renderable:
         visit,
         "All credentials",
         h1[_headline(seen)],
+        _troubled(seen),
         _figures(visit, seen),
         seen.fleet.whole
         and [_waiting(visit, seen), _pressing(visit, seen), _overdue(visit, seen), _failed(visit, seen), over(visit, seen.ended)],
@@ -52,6 +55,9 @@ def front(visit: Visit, seen: Front) -> Renderable:
 
 def _headline(seen: Front) -> str:
     """The one thing to know."""
+    if seen.trouble is not None:
+        what = seen.trouble.what
+        return f"{what[0].upper()}{what[1:]} since {seen.trouble.since:%Y-%m-%d %H:%M:%S} UTC"
     waits, alive = seen.counts.get(State.HELD, 0), seen.counts.get(State.OPEN, 0)
     overdue, failed = len(seen.fleet.roll.so[Rank.OVERDUE]), len(seen.failures)
     stopped = seen.wave is not None and seen.wave.stop is not None
@@ -64,6 +70,12 @@ def _headline(seen: Front) -> str:
     if failed:
         return "Nothing waits for you; some steps failed lately"
     return "Nothing waits for you"
+
+
+def _troubled(seen: Front) -> Node:
+    if seen.trouble is None:
+        return None
+    return p(class_="bad")[sentence(f"{said(seen.trouble.because)}; until then this daemon rotates nothing and kills no leaked key")]
 
 
 def _figures(visit: Visit, seen: Front) -> Renderable:

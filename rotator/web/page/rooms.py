@@ -23,6 +23,7 @@ from rotator.engine.ports import Watch
 from rotator.ledger import rows
 from rotator.ledger.fault import LedgerFault
 from rotator.ledger.onlooker import Onlooker, Story
+from rotator.ledger.soundness import Trouble
 from rotator.web.page.credential import EVENTS, Room, credential
 from rotator.web.page.fleet import LEAF, Listing
 from rotator.web.page.frame import EVERY_S, Visit, bare
@@ -44,6 +45,7 @@ OVER_SHOWN = 10
 
 Clock = Callable[[], datetime]
 Credentials = Callable[[], Mapping[str, Credential]]
+Troubled = Callable[[], Awaitable[Trouble | None]]
 Made = tuple[int, Renderable]
 Make = Callable[[web.Request, Visit], Awaitable[Callable[[], Made]]]
 """Reads what a page shows; what it returns makes the page, beside the loop."""
@@ -52,12 +54,20 @@ Make = Callable[[web.Request, Visit], Awaitable[Callable[[], Made]]]
 class Page:
     """Fulfils the three routes; none of them is there where nobody may look."""
 
-    def __init__(self, visitors: Visitors, onlooker: Onlooker, credentials: Credentials, now: Clock, watch: Watch, tries: Tries) -> None:
-        self._visitors, self._onlooker, self._credentials, self._now = visitors, onlooker, credentials, now
-        self._watch, self._tries = watch, tries
+    def __init__(
+        self, visitors: Visitors, onlooker: Onlooker, credentials: Credentials, now: Clock, watch: Watch, tries: Tries, trouble: Troubled
+    ) -> None:
+        """`trouble` is what keeps the ledger from being worked on, if anything does."""
+        self._onlooker, self._credentials, self._now = onlooker, credentials, now
+        self.trust(visitors)
+        self._watch, self._tries, self._trouble = watch, tries, trouble
         self._places, self._waiting = asyncio.Semaphore(AT_ONCE), 0
         self._ordering = asyncio.Lock()
         self._roll: tuple[float, Roll] | None = None
+
+    def trust(self, visitors: Visitors) -> None:
+        """From now on who these let in."""
+        self._visitors = visitors
 
     def routes(self) -> Iterable[web.RouteDef]:
         if not self._visitors.is_open:
@@ -137,6 +147,7 @@ class Page:
             counts=await look.count(),
             failures=await look.failures(visit.now - LATELY, SHOWN),
             wave=await look.wave(),
+            trouble=await self._trouble(),
         )
         return lambda: (200, front(visit, seen))
 
