@@ -63,14 +63,19 @@ class Post:
 
 
 def post_of(headers: Iterable[tuple[str, str]], body: bytes, at: datetime, query: Mapping[str, str] | None = None) -> Post:
-    """A post from a server's headers. One that is given twice is joined as HTTP joins it, so a second signature spoils the first."""
-    joined: dict[str, str] = {}
+    """A post from a server's headers: a second signature spoils the first. Raises Malformed."""
+    return Post(headers=joined(headers), body=body, at=at, query=query or {})
+
+
+def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """By their names in lower case; one that is given twice is joined as HTTP joins it, so that none hides another. Raises Malformed."""
+    found: dict[str, str] = {}
     for number, (name, value) in enumerate(headers):
         if number >= HEADERS_MAX:
             raise Malformed("more headers than any sender sends")
-        known = joined.get(name.lower())
-        joined[name.lower()] = value if known is None else f"{known}, {value}"
-    return Post(headers=joined, body=body, at=at, query=query or {})
+        known = found.get(name.lower())
+        found[name.lower()] = value if known is None else f"{known}, {value}"
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

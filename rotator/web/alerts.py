@@ -13,12 +13,13 @@ from datetime import datetime
 from aiohttp import web
 
 from rotator.alerts import event_grid, github_partner
-from rotator.alerts.delivery import Delivery, Handshake, NotTaken, Sender, post_of
+from rotator.alerts.delivery import Delivery, Handshake, NotTaken, Sender, joined, post_of
 from rotator.alerts.said import arrival_of, ignored
 from rotator.core.report import Receipt, Report, Verdict
 from rotator.core.sealed import Fingerprint
 from rotator.engine.ports import Watch
 from rotator.web.taking import Taking, Unstored
+from rotator.web.turn import let_in
 
 BODY_WITHIN_S = 10
 """How long a body may take to arrive: a sender that drips holds a connection, and nothing else."""
@@ -95,7 +96,7 @@ class Doors:
         if name != event_grid.SOURCE:
             return _said(405, "this sender does not ask first", {"Allow": "POST"})
         try:
-            return _shaken(event_grid.preflight(dict(request.headers)))
+            return _shaken(event_grid.preflight(joined(request.headers.items())))
         except NotTaken as refused:
             return _said(403, refused.sentence)
 
@@ -108,9 +109,7 @@ class Doors:
             async with asyncio.timeout(BODY_WITHIN_S):
                 body = await request.read()
         except TimeoutError:
-            late = _said(408, "the body did not arrive in time")
-            late.force_close()
-            return late
+            return _said(408, "the body did not arrive in time")
         except (ConnectionError, web.RequestPayloadError):
             return _said(400, "the body broke off")
         return await self._answer(name, sender, request, body)
@@ -132,7 +131,7 @@ class Doors:
         for report in receipt.reports:
             self._watch("alert", **_told(report))
         self._ignore(name, delivery)
-        return _shaken(delivery.handshake) if delivery.handshake else _taken(name, delivery, receipt)
+        return let_in(_shaken(delivery.handshake) if delivery.handshake else _taken(name, delivery, receipt))
 
     def _refuse(self, name: str, refused: NotTaken) -> None:
         times = self._refusals[name].tells()

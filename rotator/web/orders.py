@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from rotator.alerts.authentic import SharedSecret, bearer
-from rotator.alerts.delivery import NotTaken, Refused
+from rotator.alerts.delivery import NotTaken, Refused, joined
 from rotator.alerts.gate import Expected, Tokens
 from rotator.core.faults import Fault
 from rotator.core.legible import legible
@@ -23,6 +23,7 @@ from rotator.core.sealed import Fingerprint
 from rotator.engine.ports import Watch
 from rotator.ledger.fault import LedgerFault
 from rotator.web.tries import AGAIN, TOO_OFTEN, Tries
+from rotator.web.turn import let_in
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_WITHIN_S = 10
@@ -89,6 +90,12 @@ class Doorkeeper:
             return OPERATOR_TOKEN
         if self._tokens is None or self._expected is None:
             raise Refused("the bearer token is not the operator's token in the settings")
+        return await self.of_entra(token)
+
+    async def of_entra(self, token: str) -> str:
+        """Who an Entra token says it is; nothing else is one, not even the operator's. Raises Refused or Unverifiable."""
+        if self._tokens is None or self._expected is None:
+            raise Refused("an Entra token was handed on, and the settings name no web.entra")
         claims = await self._tokens.check(token, self._expected)
         said = next((claims[name] for name in ("upn", "preferred_username", "oid", "appid", "azp") if claims.get(name)), "")
         return f"Entra {legible(str(said), 60)}"
@@ -127,7 +134,7 @@ class Orders:
         try:
             async with self._places:
                 if dry_run:
-                    return web.json_response({"id": order.id, "rows": await self._clerk.planned(order)})
+                    return let_in(web.json_response({"id": order.id, "rows": await self._clerk.planned(order)}))
                 await self._clerk.carry_out(order)
                 self._watch("order", order=order.id, by=order.by, names=list(order.names), fingerprints=len(order.fingerprints))
                 return await self._answer(order.id, 202)
@@ -149,13 +156,13 @@ class Orders:
         if found is None:
             return _said(404, "no such order")
         rows, done = found
-        return web.json_response({"id": identity, "done": done, "rows": rows}, status=status)
+        return let_in(web.json_response({"id": identity, "done": done, "rows": rows}, status=status))
 
     async def _admitted(self, request: web.Request) -> str | web.Response:
         if not self._doorkeeper.is_open:
             return _said(404, "orders are not taken: the settings name no web.operator_token and no web.entra")
         try:
-            return await self._doorkeeper.who({name.lower(): value for name, value in request.headers.items()})
+            return await self._doorkeeper.who(joined(request.headers.items()))
         except NotTaken as refused:
             tried = self._tries.failed()
             if tried.told:

@@ -39,13 +39,13 @@ def measured(place: Path, url: str, rate: int, seconds: float, revocations: int)
             names = [one["name"] for one in fleet]
             served.until(lambda: len({line["credential"] for line in served.told("decided", decision="quiet")}) == ACCOUNTS, "first looks")
             port = served.told("listening")[0]["port"]
-            alone = [_revoked(served, name, port) for name in names[:revocations]]
+            alone = [revoked(served, name, port) for name in names[:revocations]]
             before = ask(url, "SELECT count(*) AS n FROM reports")[0]["n"]
             sender = _sender(azure, port, rate, seconds, azure.account(names[0]).keys["key1"])
             time.sleep(1)
             under, number = list[float](), revocations
             while sender.poll() is None:
-                under.append(_revoked(served, names[number % ACCOUNTS], port))
+                under.append(revoked(served, names[number % ACCOUNTS], port))
                 number += 1
             told = json.loads(sender.communicate()[0])
             stored = ask(url, "SELECT count(*) AS n FROM reports")[0]["n"] - before - len(under)
@@ -56,7 +56,7 @@ def measured(place: Path, url: str, rate: int, seconds: float, revocations: int)
     return {**told, "stored": stored, "alone": alone, "under": under, "memory_mb": memory, "failed": failed[:5]}
 
 
-def _revoked(served: Served, name: str, port: int) -> float:
+def revoked(served: Served, name: str, port: int) -> float:
     """Seconds from the alert at the door to the proof, by the daemon's own word, checked against the sandbox's truth."""
     azure = served.estate.azure
     leaked, began = azure.account(name).keys["key1"], time.perf_counter()

@@ -141,6 +141,26 @@ async def test_other_paths_and_methods_are_refused(doors: Street) -> None:
             assert set(await answer.json()) == {"error"}
 
 
+async def test_a_connection_outlives_its_answer_for_who_was_let_in_alone(doors: Street) -> None:
+    good, door = one_of(doors, "github"), f"{doors.base}/alerts/github"
+    forged = {**good.headers, "X-Hub-Signature-256": "sha256=" + "0" * 64}
+    for method, url, headers in (
+        ("POST", door, {}),
+        ("POST", door, forged),
+        ("GET", door, {}),
+        ("OPTIONS", f"{doors.base}/alerts/event-grid", {"WebHook-Request-Origin": "eventgrid.azure.net"}),
+        ("POST", f"{doors.base}/alerts/nobody", dict(good.headers)),
+        ("GET", f"{doors.base}/orders/ord-0123456789abcdef", {}),
+        ("GET", f"{doors.base}/healthz", {}),
+        ("GET", f"{doors.base}/nowhere", {}),
+        ("POST", door, {**good.headers, "Expect": "wonders"}),
+    ):
+        async with doors.session.request(method, url, data=good.body if method == "POST" else None, headers=headers) as answer:
+            assert answer.headers.get("Connection") == "close", (method, url, answer.status)
+    async with doors.session.post(door, data=good.body, headers=dict(good.headers)) as answer:
+        assert (answer.status, answer.headers.get("Connection")) == (202, None)
+
+
 async def test_event_grid_asks_by_options_whether_we_want_its_cloud_events(doors: Street) -> None:
     place = f"{doors.base}/alerts/event-grid"
     async with doors.session.options(place, headers={"WebHook-Request-Origin": "eventgrid.azure.net"}) as answer:

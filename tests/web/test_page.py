@@ -150,6 +150,35 @@ async def test_a_password_that_a_proxy_brought_in_the_clear_is_not_taken(window:
     assert "web.proxies" in words(parsed(text))
 
 
+async def test_a_second_header_does_not_hide_the_first(window: Window) -> None:
+    for said in (["http", "https"], ["https", "http"]):
+        headers = [*BASIC.items(), *(("X-Forwarded-Proto", proto) for proto in said)]
+        async with window.session.get(f"{window.base}/", headers=headers) as answer:
+            assert answer.status == 403, said
+    for tokens in ((TOKEN, "x"), ("x", TOKEN)):
+        async with window.session.get(f"{window.base}/", headers=[("Authorization", f"Bearer {one}") for one in tokens]) as answer:
+            assert answer.status == 401
+
+
+async def test_the_connection_of_who_is_not_let_in_ends_and_of_who_looks_is_kept(window: Window) -> None:
+    wrong = {"Authorization": "Bearer wrong"}
+    for headers in ({}, wrong, {**BASIC, "X-Forwarded-Proto": "http"}):
+        assert (await window.get("/", headers))[2].get("Connection") == "close"
+    for path in ("/", f"/credentials/{NAME}", "/credentials/none"):
+        assert "Connection" not in (await window.get(path))[2]
+    slowed = [await window.get("/", wrong) for _ in range(AT_ONCE + 3)][-1]
+    assert (slowed[0], slowed[2].get("Connection")) == (429, "close")
+
+
+async def test_a_head_is_the_head_of_what_a_get_brings(window: Window) -> None:
+    async with window.session.head(f"{window.base}/incidents/none", headers=BASIC) as answer:
+        assert (answer.status, await answer.read()) == (404, b"")
+        assert answer.content_length == len((await window.get("/incidents/none"))[1].encode())
+    for headers, status in ((BASIC, 200), ({}, 401)):
+        async with window.session.head(f"{window.base}/", headers=headers) as answer:
+            assert answer.status == status
+
+
 async def test_a_bearer_is_let_in(window: Window) -> None:
     assert (await window.get("/", {"Authorization": f"Bearer {TOKEN}"}))[0] == 200
 
@@ -304,6 +333,14 @@ async def test_names_and_addresses_that_are_none_are_told_in_a_small_page(window
         assert "<script>" not in text
 
 
+@pytest.mark.parametrize("name", ["%00", f"{NAME}%00", "%0d%0aX:y", "a" * 7000, "%E2%80%AE"])
+async def test_what_can_be_no_name_is_not_asked_of_the_ledger(sqlite: str, name: str) -> None:
+    async with opened(sqlite, fleet_of(2)) as window:
+        for table in ("keys", "incidents", "audit"):
+            ask(sqlite, f"ALTER TABLE {table} RENAME TO {table}_elsewhere")
+        assert [(await window.get(f"/{what}/{name}"))[0] for what in ("credentials", "incidents")] == [404, 404]
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -370,7 +407,7 @@ async def test_a_ledger_that_is_away_is_said_and_nothing_breaks(sqlite: str) -> 
         ask(sqlite, "ALTER TABLE keys RENAME TO elsewhere")
         for path in ("/", "/credentials/chat-00000"):
             status, text, headers = await window.get(path)
-            assert (status, headers["Retry-After"]) == (503, "10")
+            assert (status, headers["Retry-After"], headers.get("Connection")) == (503, "10", "close")
             assert "rotator status" in words(parsed(text))
 
 

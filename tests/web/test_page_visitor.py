@@ -103,6 +103,13 @@ async def test_a_proxy_that_signed_the_person_in_hands_entras_token_on(header: s
         await house.who(Knock(peer=HERE, headers={header: "forged"}))
 
 
+@pytest.mark.parametrize("header", ["x-ms-token-aad-access-token", "x-forwarded-access-token"])
+async def test_what_a_proxy_hands_on_is_entras_or_nothing(header: str) -> None:
+    for house in (visitors(), visitors(entra=True), visitors(viewer=TOKEN)):
+        with pytest.raises(Refused):
+            await house.who(Knock(peer=HERE, headers={header: TOKEN}))
+
+
 @pytest.mark.parametrize(
     "header", ["x-ms-client-principal-name", "x-ms-client-principal", "x-forwarded-user", "x-forwarded-email", "remote-user"]
 )

@@ -1,18 +1,19 @@
 """`GET /`, `/credentials/{name}` and `/incidents/{id}`: who may look is let in, what the ledger says is read within a bound, and shown.
 
 A look holds up nobody: few are answered at a time, each within seconds; markup is made beside the loop; the fleet is put in order once for
-all who look within a moment.
+all who look within a moment. A refusal is made once and sent as often as it is due.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import lru_cache
 
 from aiohttp import web
 from htpy import Renderable
 
-from rotator.alerts.delivery import NotTaken
+from rotator.alerts.delivery import NotTaken, joined
 from rotator.core import standing
 from rotator.core.credential import Credential
 from rotator.core.incident import State
@@ -33,6 +34,7 @@ from rotator.web.page.style import HEADERS
 from rotator.web.page.visitor import InTheClear, Knock, Nobody, Visitors
 from rotator.web.page.words import command, sentence
 from rotator.web.tries import AGAIN, TOO_OFTEN, Tries
+from rotator.web.turn import let_in
 
 AT_ONCE, WAITING_MAX = 2, 30
 """So many pages are made at a time, and so many may wait for it."""
@@ -42,6 +44,8 @@ KEPT_FOR_S = 5
 ASKED = ("q", "only", "after", "before", "every")
 ASKED_LENGTH_MAX = 300
 OVER_SHOWN = 10
+REFUSALS_KEPT = 32
+NO_MORE: Mapping[str, str] = {}
 
 Clock = Callable[[], datetime]
 Credentials = Callable[[], Mapping[str, Credential]]
@@ -87,7 +91,10 @@ class Page:
     # --- who, and whether now ---------------------------------------------------------------------------------------------
 
     async def _answer(self, request: web.Request, up: str, make: Make) -> web.Response:
-        knock = Knock(peer=request.remote or "", headers={name.lower(): value for name, value in request.headers.items()})
+        try:
+            knock = Knock(peer=request.remote or "", headers=joined(request.headers.items()))
+        except NotTaken as odd:
+            return _sent(odd.status, _refusal("Not let in", sentence(odd.sentence)))
         try:
             by = await self._visitors.who(knock)
         except NotTaken as refused:
@@ -95,7 +102,7 @@ class Page:
         asked = {name: request.query[name][:ASKED_LENGTH_MAX] for name in ASKED if name in request.query}
         visit = Visit(by=by, now=self._now(), up=up, query=asked, again=asked.get("every") == str(EVERY_S))
         if self._waiting >= WAITING_MAX:
-            return _sent(503, bare("Too many look at once", "Load it again in a moment."), AGAIN)
+            return _sent(503, _refusal("Too many look at once", "Load it again in a moment."), AGAIN)
         try:
             async with self._place(), asyncio.timeout(READ_WITHIN_S):
                 made = await make(request, visit)
@@ -105,8 +112,8 @@ class Page:
             shown = bare(
                 "The ledger cannot be read", sentence(why), "What is so in Azure is seen without it:", command("rotator", "status")
             )
-            return _sent(503, shown, AGAIN)
-        return web.Response(text=page, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)
+            return _sent(503, str(shown).encode(), AGAIN)
+        return let_in(_sent(status, page))
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
@@ -122,13 +129,14 @@ class Page:
         if isinstance(refused, Nobody):
             safe = self._visitors.is_private(knock)
             how = "The password is the operator's token, under any user name." if safe else sentence(InTheClear().sentence)
-            return _sent(401, bare("Who looks?", "This page is for those who may give rotator orders.", how), asked)
+            return _sent(401, _refusal("Who looks?", "This page is for those who may give rotator orders.", how), asked)
         tried = self._tries.failed()
         if tried.told:
             self._watch("page_refused", status=refused.status, because=refused.sentence, times=tried.told)
         if tried.too_often:
-            return _sent(429, bare("Too many tries", sentence(TOO_OFTEN)), AGAIN)
-        return _sent(refused.status, bare("Not let in", sentence(refused.sentence)), {**asked, **(AGAIN if refused.status == 503 else {})})
+            return _sent(429, _refusal("Too many tries", sentence(TOO_OFTEN)), AGAIN)
+        asked |= AGAIN if refused.status == 503 else {}
+        return _sent(refused.status, _refusal("Not let in", sentence(refused.sentence)), asked)
 
     # --- the three --------------------------------------------------------------------------------------------------------
 
@@ -162,35 +170,51 @@ class Page:
 
     async def _credential(self, request: web.Request, visit: Visit) -> Callable[[], Made]:
         name = _name(request)
+        if name is None:
+            return _no_credential
         before = visit.query.get("before", "")
         number = int(before) if before.isascii() and before.isdecimal() and len(before) <= 15 else None
         known = self._credentials().get(name)
         portrait = await self._onlooker.portrait(name, before=number, events=EVENTS)
         if known is None and portrait.empty:
-            return lambda: (404, bare("No such credential", "Neither the settings nor the ledger name it.", command("rotator", "status")))
+            return _no_credential
         return lambda: (200, credential(visit, Room(name=name, credential=known, portrait=portrait)))
 
     async def _incident(self, request: web.Request, visit: Visit) -> Callable[[], Made]:
-        story = await self._onlooker.story(_name(request))
+        name = _name(request)
+        story = await self._onlooker.story(name) if name is not None else None
         if story is None:
-            command_ = command("rotator", "incidents", "list", "--all")
-            return lambda: (404, bare("No such case", "No incident of the ledger has this id.", command_))
+            return _no_case
         return lambda: (200, incident(visit, Telling(story=story, told=_timeline(story))))
 
 
-def _name(request: web.Request) -> str:
-    """What is asked for; nothing of ours has a name that cannot be printed, or that is longer."""
+def _name(request: web.Request) -> str | None:
+    """What is asked for, or None: nothing of ours has a name that cannot be printed, or that is longer."""
     name = request.match_info["name"]
-    return name if name.isprintable() and len(name) <= ASKED_LENGTH_MAX else ""
+    return name if name.isprintable() and len(name) <= ASKED_LENGTH_MAX else None
+
+
+def _no_credential() -> Made:
+    return 404, bare("No such credential", "Neither the settings nor the ledger name it.", command("rotator", "status"))
+
+
+def _no_case() -> Made:
+    return 404, bare("No such case", "No incident of the ledger has this id.", command("rotator", "incidents", "list", "--all"))
 
 
 def _timeline(story: Story) -> Timeline:
     return timeline(story.case, story.told, [rows.event(row) for row in story.events], story.memory)
 
 
-def _text(status: int, page: Renderable) -> tuple[int, str]:
-    return status, str(page)
+def _text(status: int, page: Renderable) -> tuple[int, bytes]:
+    return status, str(page).encode()
 
 
-def _sent(status: int, page: Renderable, headers: Mapping[str, str]) -> web.Response:
-    return web.Response(text=str(page), status=status, content_type="text/html", charset="utf-8", headers={**HEADERS, **headers})
+@lru_cache(REFUSALS_KEPT)
+def _refusal(name: str, *sentences: str) -> bytes:
+    """A stranger may ask for it as often as they like: its markup is made once."""
+    return str(bare(name, *sentences)).encode()
+
+
+def _sent(status: int, page: bytes, headers: Mapping[str, str] = NO_MORE) -> web.Response:
+    return web.Response(body=page, status=status, content_type="text/html", charset="utf-8", headers={**HEADERS, **headers})

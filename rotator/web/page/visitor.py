@@ -65,7 +65,7 @@ class Visitors:
             return VIEWER_TOKEN if self._is_viewers(bearer(knock.headers)) else await self._doorkeeper.who(knock.headers)
         handed_on = next((token for name in TOKEN_HEADERS if (token := knock.headers.get(name, "").strip())), "")
         if handed_on:
-            return await self._doorkeeper.who({"authorization": f"Bearer {handed_on}"})
+            return await self._doorkeeper.of_entra(handed_on)
         raise Nobody
 
     def _by_password(self, knock: Knock, given: str) -> str:
