@@ -206,13 +206,13 @@ async def _stages(
 ) -> list[Stage]:
     memory, _ = await house.ledger.journal.recall(credential.name)
     key = memory.of(value.fingerprint)
-    published = [one.published_at for one in memory.keys.values() if one.published_at and one.fingerprint != value.fingerprint]
-    after = [at for at in published if at >= posted.replace(microsecond=0)]
+    events = house.ledger.audit.events(credential.name)  # by our own clock: the vault's times are whole seconds
+    published = [one.at async for one in events if one.event == "outcome" and one.fields.get("result") == "published" and one.at >= posted]
     return [
         Stage(name="alert posted", at=posted),
         Stage(name="case opened", at=case.reported_at),
         Stage(name="alert taken", at=taken),
-        Stage(name="replacement published", at=max(max(after), posted) if after else None),  # the vault's times are whole seconds
+        Stage(name="replacement published", at=min(published, default=None)),
         Stage(name="revoked", at=key.replaced_at),
         Stage(name="first 401", at=key.first_401_at),
         Stage(name="proven dead", at=key.dead_at),

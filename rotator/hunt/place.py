@@ -12,7 +12,8 @@ from rotator.dependents.arm import Reference
 if TYPE_CHECKING:
     from rotator.hunt.reach import Reach
 
-TEXT_MAX = 64 * 1024
+TEXT_MAX = 2 * 1024 * 1024
+"""Longer than any of these platforms holds in one place; the longest is a Secret of Kubernetes, with 1 MiB."""
 KEYS_MAX = 20
 
 

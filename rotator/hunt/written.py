@@ -18,16 +18,15 @@ def dependents(copies: Iterable[Copy], indent: str, secret: Secret | None = None
     """Lines from `dependents:` on, each entry once; `secret` is the one whose credential they stand in, where that is known."""
     once = {json.dumps(dict(one.settings), sort_keys=True): one for one in copies if one.settings}
     asks = {name: _asks(one, secret) for name, one in once.items()}
-    ready = [one for name, one in once.items() if not asks[name]]
+    ready = [one for name, one in once.items() if not asks[name] and one.why is not Why.PINNED]
     if once:
         yield f"{indent}dependents:" if ready else f"{indent}# dependents:"
     for one in ready:
-        if one.why is Why.PINNED:
-            yield f"{indent}  # {one_line(one.told)}"
         yield from (f"{indent}  {line}" for line in _entry(one))
     for name, one in once.items():
-        if asks[name]:
-            yield f"{indent}  # Say {one_line(asks[name])}"
+        if one not in ready:
+            first = f"Say {asks[name]}" if asks[name] else f"First: {one.told}"  # else its rotation would stand still for it
+            yield f"{indent}  # {one_line(first)}"
             yield from (f"{indent}  # {line}" for line in _entry(one))
 
 

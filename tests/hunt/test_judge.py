@@ -1,15 +1,16 @@
 """Whose copy it is, and whether the settings know of it: pure, by fingerprint and by reference."""
 
+import random
 from typing import Any
 
 import pytest
 
 from rotator.core.credential import Dependent, Secret, Slot
-from rotator.core.sealed import fingerprint
+from rotator.core.sealed import Sealed, fingerprint
 from rotator.dependents.arm import Reference
 from rotator.hunt.finding import Why, worst_first
 from rotator.hunt.judge import Fleet, Live, Owner, fleet, is_known, judged
-from rotator.hunt.place import Held
+from rotator.hunt.place import Held, prints
 from rotator.hunt.reach import spent
 
 KEY, OTHER = fingerprint("key1 of chat"), fingerprint("of somebody else")
@@ -98,3 +99,9 @@ def test_what_is_open_comes_first_and_plain_copies_before_references() -> None:
 def test_what_a_hunt_costs_is_said_where_it_is_more_than_goes_at_once(calls: int, share: float, said: str) -> None:
     assert said in spent(calls, share)
     assert bool(said) is bool(spent(calls, share))
+
+
+def test_a_key_at_the_end_of_a_very_long_text_is_found() -> None:
+    """A Secret of Kubernetes may have a megabyte: what is too long to be searched would be a copy that nobody hears of."""
+    key = "".join(random.SystemRandom().choices("0123456789abcdef", k=32))
+    assert Sealed(key).fingerprint in prints(f"{'x ' * 500_000}{key}")

@@ -87,7 +87,8 @@ def test_for_people_it_is_a_table_and_the_yaml_to_add(estate: Estate) -> None:
     start = result.stdout.index("credentials:")
     added = yaml.safe_load(result.stdout[start:])
     assert added["credentials"][0]["name"] == NAME
-    assert len(added["credentials"][0]["dependents"]) == 7
+    assert len(added["credentials"][0]["dependents"]) == 6
+    assert "# First: " in result.stdout, "the one that pins a version, for which every rotation would stand still"
 
 
 def test_a_copy_inside_a_larger_text_is_no_entry_until_somebody_says_its_form(estate: Estate) -> None:

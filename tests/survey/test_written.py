@@ -101,10 +101,10 @@ def test_what_only_a_person_knows_is_a_comment_that_asks_for_it(one: Copy, asked
     assert "# - kind: app-service" in text
 
 
-def test_a_pinned_reference_is_taken_with_what_to_do_about_it() -> None:
+def test_a_pinned_reference_is_a_comment_with_what_to_do_first_for_as_an_entry_it_would_hold_up_each_rotation() -> None:
     settings, text = taken(found(holds=("chat-key",)), copy(Why.PINNED, told="pins version 0123…: take it out"))
-    assert len(settings.credential_list()[0].dependents) == 1
-    assert "# pins version 0123…: take it out" in text
+    assert settings.credential_list()[0].dependents == ()
+    assert "# First: pins version 0123…: take it out" in text
 
 
 def test_copies_of_a_credential_that_the_settings_have_are_a_comment_for_it() -> None:
