@@ -225,6 +225,11 @@ async def test_what_cannot_be_closed_is_said_once_and_tried_again_for_as_long_as
     assert await ledger.inbox.claim_due(9) == []
 
 
+async def test_what_may_be_tried_for_no_time_at_all_is_not_tried_again(ledger: Ledger, url: str) -> None:
+    await ledger.closings.not_closed(await _to_be_closed(ledger), "403", again=QUARTER_OF_A_DAY, for_as_long_as=timedelta(0))
+    assert ask(url, "SELECT DISTINCT due_at, closing FROM reports") == [{"due_at": None, "closing": "failed"}]
+
+
 async def test_what_could_not_be_closed_for_too_long_is_due_only_when_somebody_begins_anew(ledger: Ledger, url: str) -> None:
     report = await _to_be_closed(ledger)
     await ledger.closings.not_closed(report, "403", again=QUARTER_OF_A_DAY, for_as_long_as=MONTH)

@@ -123,6 +123,42 @@ def test_of_two_that_were_killed_the_one_is_meant_that_readers_had_last() -> Non
     )
     assert of(seen, None, before, ACTIVE) == ({A}, set())
     assert of(seen, None, before) == (set(), set())
+    silent = vault(version("v2", B, 20 * SECOND, reason=None))
+    remembered = remember(known(D, published_at=NOW - 9 * DAY), *CUT.memory.keys.values())
+    assert of(at_rest(slots=CUT.slots, secret=silent, memory=remembered), None, before, ACTIVE) == ({A}, set())
+
+
+@pytest.mark.parametrize("reason", [Reason.KEY_COMPROMISE, Reason.SUSPECTED_COMPROMISE])
+def test_what_was_published_for_a_compromise_right_after_it_is_its_replacement_whenever_the_case_was_filed(reason: Reason) -> None:
+    seen = at_rest(slots=CUT.slots, secret=vault(version("v1", A, DAY), version("v2", B, 20 * SECOND, reason=reason)), memory=CUT.memory)
+    assert of(seen, None, revoked(A, slot=KEY1, reported_at=NOW - SECOND)) == ({A}, set())
+
+
+def test_what_was_published_for_a_compromise_before_the_value_and_goes_out_again_since_is_no_replacement_of_it() -> None:
+    told = vault(version("v0", B, 9 * DAY, reason=Reason.KEY_COMPROMISE), version("v1", A, DAY), version("v2", B, 20 * SECOND))
+    assert of(at_rest(slots=CUT.slots, secret=told, memory=CUT.memory), None, ACTIVE) == (set(), set())
+
+
+def test_what_goes_out_since_before_the_case_and_does_not_say_why_is_no_replacement() -> None:
+    told = vault(version("v1", A, DAY), version("v2", B, HOUR, reason=None))
+    assert of(at_rest(secret=told, memory=remember(GIVEN_A)), None, ACTIVE) == (set(), set())
+
+
+def test_what_is_disabled_is_given_to_nobody_and_any_case_may_be_meant() -> None:
+    seen = at_rest(secret=vault(version("v1", A, enabled=False)))
+    assert given_out(facts(seen)) is None
+    assert of(seen, None, case(A), STANDBY) == ({A, B}, set())
+
+
+def test_what_was_made_in_the_other_slot_at_that_very_moment_is_of_another_order() -> None:
+    made = [known(D, slot=KEY1, minted_at=KILLED), known(C, slot=KEY2, minted_at=KILLED)]
+    seen = at_rest(slots={KEY1: D, KEY2: C}, memory=remember(known(A, slot=KEY1, replaced_at=KILLED), *made))
+    assert of(seen, "both", ACTIVE) == ({A}, {(C, KEY2)})
+
+
+def test_what_stood_by_before_the_case_was_filed_is_not_its_own() -> None:
+    seen = at_rest(slots={KEY1: A, KEY2: C}, memory=remember(GIVEN_A, known(C, slot=KEY2, minted_at=NOW - HOUR)))
+    assert of(seen, "both", case(A, slot=KEY1)) == ({A}, {(C, KEY2)})
 
 
 def test_what_a_scheduled_rotation_published_since_is_no_replacement() -> None:

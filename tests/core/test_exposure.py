@@ -13,11 +13,23 @@ from tests.core.situations import DAY, HOUR, NOW
     [
         (NOW - DAY, NOW - DAY, ""),
         (NOW + timedelta(minutes=4), NOW, ""),
+        (NOW + timedelta(minutes=5), NOW, ""),
+        (NOW + timedelta(minutes=5, microseconds=1), None, "it lies in the future"),
         (NOW + HOUR, None, "it lies in the future"),
+        (datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC), ""),
         (datetime(1970, 1, 1, tzinfo=UTC), None, "it lies before the year 2000"),
         (datetime(9999, 12, 31, tzinfo=UTC), None, "it lies in the future"),
     ],
-    ids=["yesterday", "a clock that is a little ahead", "an hour to come", "a clock never set", "the end of time"],
+    ids=[
+        "yesterday",
+        "a clock that is a little ahead",
+        "as far as clocks differ",
+        "and no farther",
+        "an hour to come",
+        "y2k",
+        "a clock never set",
+        "the end of time",
+    ],
 )
 def test_a_time_that_cannot_be_is_left_out_and_that_is_said(at: datetime, kept: datetime | None, refused: str) -> None:
     assert words(NOW, (Bound.LATEST, "created", at)) == (Word(bound=Bound.LATEST, what="created", at=kept, refused=refused),)

@@ -1488,6 +1488,13 @@ def test_a_killed_value_is_asked_about_behind_the_switch_and_a_refusal_there_pro
     assert f"rotator revoke --fingerprint {A}" in decision.because, "the case is about this value, whatever is active by then"
 
 
+@pytest.mark.parametrize(("left", "asked"), [(SECOND, False), (timedelta(0), True), (-SECOND, True)], ids=["before", "at", "after"])
+def test_behind_the_switch_a_value_is_asked_about_again_when_its_time_has_come(left: timedelta, asked: bool) -> None:
+    told = remember(known(A, replaced_at=NOW - MINUTE, probes=1, seen="host: 403", probe_again_at=NOW + left))
+    decision = decide(replace(OFF, memory=told), revoked(A, CONTAIN, contained_at=NOW))
+    assert (isinstance(decision, Do) and isinstance(decision.step, ProveDead)) is asked
+
+
 @pytest.mark.parametrize("blind", [{"provable": False}, {"endpoints": ()}], ids=["no probe", "no endpoint"])
 def test_behind_the_switch_nobody_is_asked_where_nobody_can_be(blind: dict[str, Any]) -> None:
     seen = replace(OFF, account=account(local_auth=False, **blind))

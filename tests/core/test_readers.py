@@ -24,6 +24,7 @@ from tests.core.situations import (
     unseen,
     untagged,
     vault,
+    version,
 )
 
 HIDDEN = unseen("the secret")
@@ -35,6 +36,7 @@ HIDDEN = unseen("the secret")
         (at_rest(), (), ""),
         (killed(), (), DEAD_KEY),
         (healed(), (), ""),
+        (killed(secret=vault(version("v1", A, enabled=False))), (), ""),
         (killed(account=account(local_auth=False), slots=unseen("the slots")), (), ""),
         (killed(), (case(A, Mode.CONTAIN),), ""),
         (killed(secret=vault(untagged("v9"), holds=FOREIGN)), (), ""),

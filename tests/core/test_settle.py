@@ -12,7 +12,7 @@ from rotator.core.incident import Incident, State
 from rotator.core.policy import Mode
 from rotator.core.retry import LISTS_LAG
 from rotator.core.settle import APPLIED, NOT_APPLIED, Intent, close, settle, settle_intent
-from rotator.core.snapshot import KeyMemory, Memory, Snapshot
+from rotator.core.snapshot import Current, KeyMemory, Memory, SecretView, Snapshot
 from tests.core.situations import (
     DAY,
     HOUR,
@@ -63,6 +63,7 @@ def settled(seen: Snapshot, one: Incident) -> Incident:
         (killed(memory=remember(known(A, lost=True))), State.REVOKED, State.UNPROVEN),
         (killed(memory=remember(known(A, lost=True))), State.UNPROVEN, State.UNPROVEN),
         (killed(memory=remember(known(A, lost=True))), State.OPEN, State.UNPROVEN),
+        (killed(), State.UNPROVEN, State.UNPROVEN),
         (killed(), State.DISMISSED, State.DISMISSED),
         (at_rest(), State.REVOKED, State.OPEN),
         (at_rest(), State.UNPROVEN, State.OPEN),
@@ -181,6 +182,20 @@ def test_a_publish_whose_tags_found_no_room_is_told_by_what_is_given_out_now() -
     assert (found.result, found.learned[0].version) == (APPLIED, "v2")
 
 
+def test_a_publish_is_told_by_what_is_given_out_where_the_list_of_versions_does_not_show_it_yet() -> None:
+    given = Current(version="v2", created=NOW - SECOND, fingerprint=B)
+    lags = replace(vault(version("v1", A)), current=given)
+    found = settle_intent(intent("publish", slot=KEY2, fingerprint=B), facts(at_rest(secret=lags)), LISTS_LAG)
+    assert found is not None
+    assert (found.result, [one.version for one in found.learned]) == (APPLIED, ["v2"])
+
+
+def test_a_publish_into_a_secret_that_gives_nothing_out_was_not_done() -> None:
+    found = settle_intent(intent("publish"), facts(at_rest(secret=SecretView(current=None))), LISTS_LAG)
+    assert found is not None
+    assert (found.result, found.learned) == (NOT_APPLIED, ())
+
+
 @pytest.mark.parametrize("step", ["adopt", "retire"])
 def test_a_tag_that_is_seen_was_written(step: str) -> None:
     told = vault(version("v1", A, operation="op-1", retired="3x401"), version("v2", B))
@@ -189,9 +204,12 @@ def test_a_tag_that_is_seen_was_written(step: str) -> None:
     assert found.result == APPLIED
 
 
-def test_a_list_that_shows_a_value_from_long_ago_tells_nothing_of_a_call_whose_answer_was_lost() -> None:
+@pytest.mark.parametrize(
+    "of_it", [{"minted_at": NOW - DAY}, {"proven_at": NOW - DAY}, {"published_at": NOW - DAY}, {"replaced_at": NOW - DAY}, {"probes": 1}]
+)
+def test_a_list_that_shows_a_value_from_long_ago_tells_nothing_of_a_call_whose_answer_was_lost(of_it: dict[str, Any]) -> None:
     """Such a value never comes back: the list is stale, and the slot may still hold what the call was about."""
-    stale = at_rest(slots={KEY1: D, KEY2: B}, memory=remember(known(D, proven_at=NOW - DAY)))
+    stale = at_rest(slots={KEY1: D, KEY2: B}, memory=remember(known(D, **of_it)))
     told = Facts(snapshot=stale, credential=credential(), incidents=(), now=NOW + HOUR)
     intent = Intent(operation="op", step="revoke", slot=KEY1, fingerprint=A, at=NOW - HOUR)
     assert settle_intent(intent, told, timedelta(seconds=3)) is None

@@ -139,6 +139,14 @@ def test_a_version_that_was_published_for_a_compromise_makes_no_stages() -> None
     assert len(decision.beside) == 3
 
 
+@pytest.mark.parametrize("reason", [Reason.KEY_COMPROMISE, Reason.SUSPECTED_COMPROMISE])
+def test_a_version_that_says_compromise_makes_no_stages_though_no_case_is_known_and_the_value_before_lives(reason: Reason) -> None:
+    told = vault(version("v1", A, 31 * DAY), version("v2", B, MINUTE, reason=reason))
+    decision = decide(overlap(secret=told, dependents=views(STALE)), of=fleet())
+    assert isinstance(decision, Do)
+    assert len(decision.beside) == 3
+
+
 def test_who_waits_is_told_for_whom_and_until_when() -> None:
     seen = overlap(dependents=views(CLAIMED), memory=remember(adoptions=claimed("try", 9 * MINUTE)))
     decision = decide(seen, of=fleet())

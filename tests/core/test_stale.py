@@ -1,9 +1,11 @@
 """Which looks are not believed, and what they hold up: no kill that is due, nor the effect of a call of ours without an answer."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from rotator.core.credential import Version
 from rotator.core.policy import Mode
 from rotator.core.snapshot import Memory, Snapshot
 from rotator.core.stale import superseded_beside
@@ -14,6 +16,7 @@ from tests.core.situations import (
     KEY2,
     MINUTE,
     NOW,
+    OTHER_ACCOUNT,
     SECOND,
     A,
     B,
@@ -73,6 +76,28 @@ def test_what_the_vault_gives_out_now_is_not_killed_in_the_place_of_another() ->
 )
 def test_what_a_call_without_an_answer_made_is_believed_at_once(memory: Memory, believed: bool) -> None:
     decision = decide(denied(memory=memory))
+    assert (isinstance(decision, Wait) and decision.phase == "unseen") is not believed
+
+
+def test_what_we_put_there_and_saw_replaced_since_is_not_killed_in_the_place_of_what_a_list_shows() -> None:
+    memory = remember(known(B, slot=KEY2, minted_at=NOW - MINUTE, replaced_at=NOW - SECOND), known(D, replaced_at=NOW - 2 * MINUTE))
+    decision = decide(denied(slots={KEY1: A, KEY2: D}, memory=memory), case(B, Mode.CUT))
+    assert not isinstance(decision, Do) or not isinstance(decision.step, Revoke)
+
+
+@pytest.mark.parametrize(
+    ("published", "believed"),
+    [
+        (version("v3", C, SECOND), True),
+        (version("v3", C, MINUTE), True),
+        (version("v3", C, HOUR), False),
+        (version("v3", C, SECOND, account=OTHER_ACCOUNT), False),
+    ],
+    ids=["since", "in the second of our mint", "long before", "for another account"],
+)
+def test_what_another_writer_published_for_this_account_since_our_mint_is_believed_at_once(published: Version, believed: bool) -> None:
+    seen = denied(secret=replace(vault(version("v2", B, MINUTE)), versions=(version("v2", B, MINUTE), published)))
+    decision = decide(seen)
     assert (isinstance(decision, Wait) and decision.phase == "unseen") is not believed
 
 

@@ -114,3 +114,7 @@ def test_what_is_no_place_is_none(text: str) -> None:
 
 def test_a_name_with_dots_is_a_place() -> None:
     assert read("3.17.chat.prod.eu") == (3, 17, "chat.prod.eu")
+
+
+def test_a_place_may_be_as_long_as_any_name_and_as_late_as_any_time() -> None:
+    assert read(f"3.{'9' * 15}.{'a' * 200}") == (3, 10**15 - 1, "a" * 200)

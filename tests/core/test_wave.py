@@ -160,6 +160,15 @@ def test_a_stopped_wave_is_resumed_with_a_canary_and_what_failed_is_not_counted_
     assert held(ends(wave, THROUGH, "broken"), "next", fleet=10, now=NOW + DAY)
 
 
+def test_one_that_was_excused_and_comes_through_has_its_turn_like_the_others_the_next_time() -> None:
+    wave = resume(ends(let_out(None, "broken", fleet=10), FAILED, "broken"), by="ops", now=NOW)
+    wave = let_out(wave, "broken", "sound", fleet=10)
+    assert held(wave, "broken", fleet=10) == ""
+    through = ends(wave, THROUGH, "broken")
+    assert held(through, "broken", fleet=10) != ""
+    assert through.through == 0, "it was counted as failed, once"
+
+
 def test_a_resumed_wave_waits_for_what_is_still_out() -> None:
     wave = stop(let_out(None, *CANARIES), by="ops", because="why", now=NOW)
     wave = resume(wave, by="ops", now=NOW)
@@ -178,6 +187,12 @@ def test_one_that_left_the_fleet_holds_nobody_up() -> None:
     wave = let_out(None, "gone", fleet=3)
     assert let_out(tidy(wave, {"next": 1}, NOW), "next", fleet=3)
     assert tidy(wave, {"gone": 1}, NOW) is wave
+
+
+def test_one_that_was_excused_and_left_the_fleet_is_forgotten() -> None:
+    wave = resume(ends(let_out(None, "gone", fleet=3), FAILED, "gone"), by="ops", now=NOW)
+    assert wave.excused == ("gone",)
+    assert tidy(wave, {"next": 1}, NOW).excused == ()
 
 
 def test_one_that_is_held_asks_the_less_often_the_larger_the_fleet() -> None:

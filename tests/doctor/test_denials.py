@@ -35,6 +35,7 @@ def row(
 
 
 EVERY, I_AM, IN_TEAM, ELSE = (EVERYBODY, "SystemDefined"), (ME, "ServicePrincipal"), (TEAM, "Group"), (OTHER, "User")
+A_SERVICE = (OTHER, "ServicePrincipal")
 UNTOLD, IN, OUT = Ourselves(id=ME), Ourselves(id=ME, groups=frozenset({TEAM})), Ourselves(id=ME, groups=frozenset())
 
 
@@ -46,6 +47,8 @@ UNTOLD, IN, OUT = Ourselves(id=ME), Ourselves(id=ME, groups=frozenset({TEAM})), 
         (row(I_AM), UNTOLD, "yes"),
         (row(ELSE), UNTOLD, "no"),
         (row(ELSE), Ourselves(), "perhaps"),
+        (row(A_SERVICE), UNTOLD, "no"),
+        (row(A_SERVICE), Ourselves(groups=frozenset()), "perhaps"),
         (row(EVERY, but=(I_AM,)), UNTOLD, "no"),
         (row(EVERY, but=(ELSE,)), UNTOLD, "yes"),
         (row(EVERY, but=(IN_TEAM,)), UNTOLD, "perhaps"),

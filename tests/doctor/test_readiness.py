@@ -147,6 +147,7 @@ def test_a_key_that_no_gateway_takes_is_dead_already() -> None:
 def test_a_case_that_is_open_already_changes_nothing_about_its_own_key() -> None:
     active = next(iter(at_rest().slots.values()))  # type: ignore[union-attr]
     assert of(incidents=[case(active)]) == of()
+    assert of(incidents=[case(active, Mode.CUT)]) == of(), "how this one would be killed is not how the next one will be"
 
 
 def test_the_worst_comes_first() -> None:

@@ -118,11 +118,12 @@ async def test_nothing_is_believed_while_an_outcome_is_not_known() -> None:
     assert not after.believes
 
 
-async def test_a_call_that_comes_late_is_not_sent_again_because_the_clock_was_set_on_meanwhile() -> None:
+@pytest.mark.parametrize("on", [2, 3, 60])
+async def test_a_call_that_comes_late_is_not_sent_again_because_the_clock_was_set_on_meanwhile(on: int) -> None:
     corridor = Corridor()
     await corridor.leak(corridor.world.slots[Slot.KEY1], Mode.CUT)
     corridor.trouble.comes_late("issuer.regenerate", 0.9)
-    asyncio.get_running_loop().call_later(0.02, corridor.world.skew.__setitem__, "w0", timedelta(seconds=2))
+    asyncio.get_running_loop().call_later(0.02, corridor.world.skew.__setitem__, "w0", timedelta(seconds=on))
     await corridor.walk(until=ENOUGH)
     await asyncio.sleep(1)
     assert (corridor.minted, corridor.world.oracle.violations) == (1, [])

@@ -50,6 +50,12 @@ async def test_what_is_no_password_lets_nobody_in(given: str) -> None:
         await visitors().who(Knock(peer=HERE, headers={"authorization": given}))
 
 
+async def test_a_password_that_is_not_written_as_http_says_lets_nobody_in_though_it_is_the_right_one() -> None:
+    scheme, given = basic("me", TOKEN)["authorization"].split()
+    with pytest.raises(Refused):
+        await visitors().who(Knock(peer=HERE, headers={"authorization": f"{scheme} !{given}"}))
+
+
 @pytest.mark.parametrize(
     "password", ["", TOKEN[:-1], TOKEN + "x", TOKEN.swapcase(), TOKEN * 300], ids=["none", "shorter", "longer", "other case", "many times"]
 )
@@ -74,7 +80,11 @@ async def test_a_wrong_password_lets_nobody_in(password: str) -> None:
         (THERE, {"x-forwarded-proto": "https"}, False),
         (HERE, {"x-forwarded-proto": "https"}, True),
         (HERE, {"x-forwarded-proto": "http"}, False),
+        (HERE, {"x-forwarded-proto": ""}, False),
         (HERE, {"x-forwarded-for": THERE}, False),
+        (HERE, {"x-forwarded-host": "rotator.example"}, False),
+        (HERE, {"x-real-ip": THERE}, False),
+        (HERE, {"via": "1.1 proxy"}, False),
         (HERE, {"forwarded": f"for={THERE};proto=https"}, False),
         (PROXY, {"forwarded": "proto=https"}, False),
     ],

@@ -36,3 +36,12 @@ def test_they_come_back_no_faster_than_the_rate() -> None:
         tries.failed()
     hands.at += 2 * 60 / PER_MINUTE
     assert [tries.failed().too_often for _ in range(3)] == [False, False, True]
+
+
+def test_who_goes_on_trying_too_often_makes_nobody_wait_longer() -> None:
+    hands = Hands()
+    tries = Tries(hands)
+    for _ in range(10 * AT_ONCE):
+        tries.failed()
+    hands.at += 60 / PER_MINUTE
+    assert [tries.failed().too_often for _ in range(2)] == [False, True]
