@@ -52,6 +52,8 @@ def test_everything_that_is_so_is_counted_though_only_the_worst_gives_the_place(
         (30 * DAY - HOUR, None, False),
         (30 * DAY, None, True),
         (30 * DAY + HOUR, MONDAY_MORNINGS, False),  # NOW is Monday, noon: it was over at eleven, and the window had closed at ten
+        (30 * DAY + 2 * HOUR, MONDAY_MORNINGS, False),  # over at ten, as the window closed
+        (30 * DAY + 2 * HOUR + MILLISECOND, MONDAY_MORNINGS, True),
         (30 * DAY + 5 * HOUR, MONDAY_MORNINGS, True),
     ],
 )
