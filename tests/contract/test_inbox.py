@@ -225,6 +225,16 @@ async def test_what_cannot_be_closed_is_said_once_and_tried_again_for_as_long_as
     assert await ledger.inbox.claim_due(9) == []
 
 
+async def test_only_what_was_closed_for_having_been_opened_again_counts_as_an_answer_to_that(ledger: Ledger, url: str) -> None:
+    report = await _to_be_closed(ledger)
+    await ledger.closings.closed(report, "done", "resolved as revoked")
+    assert await ledger.closings.answered_again(report) == 0
+    ask(url, "UPDATE reports SET reopened = true WHERE id = 'rep-2'")
+    assert await ledger.closings.answered_again(report) == 0, "opened again before it was closed the first time"
+    ask(url, "UPDATE reports SET closed_at = closed_at + 1 WHERE id = 'rep-2'")
+    assert await ledger.closings.answered_again(report) == 1
+
+
 async def test_what_may_be_tried_for_no_time_at_all_is_not_tried_again(ledger: Ledger, url: str) -> None:
     await ledger.closings.not_closed(await _to_be_closed(ledger), "403", again=QUARTER_OF_A_DAY, for_as_long_as=timedelta(0))
     assert ask(url, "SELECT DISTINCT due_at, closing FROM reports") == [{"due_at": None, "closing": "failed"}]

@@ -1,10 +1,12 @@
 """Which cases an order by name goes on with, and which live values die anew: the same command spares what it made, and nothing else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from rotator.core.aim import about_the_active, aim, given_out, held_by
+from rotator.core.aim import about_the_active, aim, given_out, held_by, last_given
 from rotator.core.credential import Reason, Slot
 from rotator.core.facts import Facts
 from rotator.core.incident import Incident, State
@@ -99,6 +101,7 @@ DRAINED = at_rest(
         (DRAINED, "key1", [ACTIVE], {A}, set()),
         (DRAINED, "key2", [ACTIVE], set(), {(C, KEY2)}),
         (DRAINED, "both", [ACTIVE], {A}, set()),
+        (DRAINED, "both", [revoked(A)], {A}, set()),
     ],
 )
 def test_the_same_command_goes_on_and_another_case_spares_nothing(
@@ -204,3 +207,48 @@ def test_a_list_that_may_lag_holds_two_values_and_both_die() -> None:
 
 def test_a_case_that_is_over_and_whose_value_lives_is_its_own() -> None:
     assert of(at_rest(), "key1", case(A, state=State.UNPROVEN, slot=KEY1)) == ({A}, set())
+
+
+def test_what_was_made_over_the_value_is_of_its_case_also_where_only_the_case_knows_the_slot() -> None:
+    memory = remember(known(A, replaced_at=KILLED), known(C, slot=KEY1, minted_at=KILLED))
+    assert of(at_rest(slots={KEY1: C, KEY2: B}, memory=memory), "key1", ACTIVE) == ({A}, set())
+
+
+def test_what_was_made_at_the_moment_of_the_report_is_of_its_case() -> None:
+    seen = at_rest(slots={KEY1: A, KEY2: C}, memory=remember(GIVEN_A, known(C, slot=KEY2, minted_at=NOW - MINUTE)))
+    assert of(seen, "both", case(A, slot=KEY1)) == ({A}, set())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"slot": KEY2}, {"fingerprint": C}, {"at": NOW - HOUR}],
+    ids=["of the other slot", "over this very value", "before the case"],
+)
+def test_a_call_without_an_answer_spares_nothing_that_it_cannot_have_made(other: dict[str, Any]) -> None:
+    sent = replace(Intent(operation="op", step="revoke", slot=KEY1, fingerprint=A, at=KILLED), **other)
+    made = at_rest(slots={KEY1: C, KEY2: B}, memory=Memory())
+    assert of(made, "key1", case(A, Mode.CUT, slot=KEY1), unsettled=[sent]) == ({A}, {(C, KEY1)})
+
+
+def test_a_call_without_an_answer_spares_nothing_for_a_case_whose_value_is_gone_already() -> None:
+    sent = Intent(operation="op", step="revoke", slot=KEY1, fingerprint=A, at=KILLED)
+    assert of(at_rest(slots={KEY1: C, KEY2: B}, memory=Memory()), "key1", ACTIVE, unsettled=[sent]) == ({A}, {(C, KEY1)})
+
+
+def test_two_versions_of_one_second_are_one_after_the_other() -> None:
+    told = vault(version("v1", A, 20 * SECOND), version("v2", B, 20 * SECOND, reason=Reason.KEY_COMPROMISE))
+    assert of(at_rest(slots=CUT.slots, secret=told, memory=remember()), None, ACTIVE) == ({A}, set())
+
+
+def test_what_readers_had_in_between_is_remembered_where_its_version_is_gone() -> None:
+    memory = remember(*CUT.memory.keys.values(), known(D, published_at=NOW - HOUR))
+    assert of(replace(CUT, memory=memory), None, ACTIVE) == (set(), set())
+
+
+def test_of_all_that_was_given_out_the_last_is_remembered_as_given_out() -> None:
+    assert last_given(remember(GIVEN_A, known(B, published_at=NOW - HOUR), known(C))) == B
+
+
+def test_what_a_list_shows_is_in_the_slot_where_we_put_nothing_else_there() -> None:
+    old = remember(known(C, slot=KEY2, replaced_at=NOW - HOUR))
+    assert held_by(facts(at_rest(slots={KEY1: A, KEY2: C}, memory=old)), KEY2) == [C]

@@ -1,15 +1,16 @@
 """Which looks are not believed, and what they hold up: no kill that is due, nor the effect of a call of ours without an answer."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from rotator.core.credential import Version
 from rotator.core.policy import Mode
-from rotator.core.snapshot import Memory, Snapshot
-from rotator.core.stale import superseded_beside
-from rotator.core.step import Do, Revoke, Wait
+from rotator.core.snapshot import Memory, SecretView, Snapshot
+from rotator.core.stale import STALE_LOOK_BELIEVED_AFTER, STRANGER_BELIEVED_AFTER, superseded_beside
+from rotator.core.step import Do, Recover, Revoke, Wait
 from tests.core.situations import (
     HOUR,
     KEY1,
@@ -71,8 +72,20 @@ def test_what_the_vault_gives_out_now_is_not_killed_in_the_place_of_another() ->
         (remember(MINTED_B, known(C, probes=1), unanswered={KEY2: NOW - SECOND}), False),
         (remember(MINTED_B, unanswered={KEY2: NOW - SECOND}, doubted={KEY2: NOW - MINUTE}), False),
         (remember(MINTED_B, unanswered={KEY2: NOW - SECOND}, doubted={KEY2: NOW - HOUR}), True),
+        (remember(MINTED_B, unanswered={KEY2: NOW - SECOND}, doubted={KEY2: NOW - SECOND - STRANGER_BELIEVED_AFTER}), True),
+        (remember(MINTED_B, unanswered={KEY2: NOW - MINUTE}), True),
     ],
-    ids=["no call", "a call", "of the other slot", "before the mint", "known", "another was lost before", "long before"],
+    ids=[
+        "no call",
+        "a call",
+        "of the other slot",
+        "before the mint",
+        "known",
+        "another was lost before",
+        "long before",
+        "long enough before",
+        "with the mint",
+    ],
 )
 def test_what_a_call_without_an_answer_made_is_believed_at_once(memory: Memory, believed: bool) -> None:
     decision = decide(denied(memory=memory))
@@ -107,3 +120,35 @@ def test_the_answer_to_a_regenerate_tells_of_the_other_slot() -> None:
     assert superseded_beside(KEY2, B, memory, NOW) == []
     assert superseded_beside(KEY2, D, memory, NOW) == [], "what was replaced before ours cannot have come after it"
     assert superseded_beside(KEY1, C, memory, NOW) == [], "we put nothing there"
+
+
+def test_the_answer_to_a_regenerate_tells_nothing_new_of_what_is_known_to_be_replaced() -> None:
+    memory = remember(known(B, slot=KEY2, minted_at=NOW - MINUTE, replaced_at=NOW - SECOND))
+    assert superseded_beside(KEY2, C, memory, NOW) == []
+
+
+@pytest.mark.parametrize(("left", "killed"), [(SECOND, True), (0 * SECOND, False)])
+def test_a_list_that_shows_what_was_replaced_lately_holds_up_no_kill_of_what_we_put_there_long_ago(left: timedelta, killed: bool) -> None:
+    memory = remember(known(B, slot=KEY2, minted_at=NOW - HOUR), known(D, replaced_at=NOW + left - STALE_LOOK_BELIEVED_AFTER))
+    decision = decide(denied(slots={KEY1: A, KEY2: D}, secret=vault(version("v1", A)), memory=memory), case(B, Mode.CUT))
+    assert (isinstance(decision, Do) and decision.step == Revoke(slot=KEY2, fingerprint=B)) is killed
+
+
+@pytest.mark.parametrize(("left", "believed"), [(SECOND, False), (0 * SECOND, True)])
+def test_a_stranger_in_the_place_of_our_mint_is_believed_after_a_while(left: timedelta, believed: bool) -> None:
+    memory = remember(known(B, slot=KEY2, minted_at=NOW + left - STRANGER_BELIEVED_AFTER))
+    decision = decide(denied(secret=vault(version("v1", A)), memory=memory))
+    assert (isinstance(decision, Wait) and decision.phase == "unseen") is not believed
+
+
+@pytest.mark.parametrize(("minted", "believed"), [(HOUR, False), (SECOND, True)], ids=["before ours", "after ours"])
+def test_of_two_mints_the_list_is_believed_that_shows_the_later_one(minted: timedelta, believed: bool) -> None:
+    decision = decide(denied(secret=vault(version("v1", A)), memory=remember(MINTED_B, known(C, minted_at=NOW - minted))))
+    assert (isinstance(decision, Wait) and decision.phase == "unseen") is not believed
+
+
+def test_a_secret_that_is_deleted_right_after_we_published_is_recovered_and_not_waited_for() -> None:
+    memory = remember(known(A, version="v1", published_at=NOW - SECOND))
+    decision = decide(at_rest(secret=SecretView(current=None, deleted=True), memory=memory))
+    assert isinstance(decision, Do)
+    assert isinstance(decision.step, Recover)

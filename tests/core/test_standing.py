@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rotator.core.credential import Credential, Secret
 from rotator.core.incident import State
 from rotator.core.policy import Policy, Window
-from rotator.core.standing import EDGES, EPOCH, MILLISECOND, Place, Rank, Remembered, Roll, column, leaf, read, roll, written
+from rotator.core.standing import EDGES, EPOCH, MILLISECOND, Place, Rank, Remembered, Roll, column, leaf, read, roll, share, written
 from tests.core.situations import DAY, HOUR, NOW
 
 MONDAY_MORNINGS = Window(opens="0 9 * * 1", length=timedelta(hours=1))
@@ -52,6 +52,8 @@ def test_everything_that_is_so_is_counted_though_only_the_worst_gives_the_place(
         (30 * DAY - HOUR, None, False),
         (30 * DAY, None, True),
         (30 * DAY + HOUR, MONDAY_MORNINGS, False),  # NOW is Monday, noon: it was over at eleven, and the window had closed at ten
+        (30 * DAY + 2 * HOUR, MONDAY_MORNINGS, False),  # over at ten, as the window closed
+        (30 * DAY + 2 * HOUR + MILLISECOND, MONDAY_MORNINGS, True),
         (30 * DAY + 5 * HOUR, MONDAY_MORNINGS, True),
     ],
 )
@@ -118,3 +120,8 @@ def test_a_name_with_dots_is_a_place() -> None:
 
 def test_a_place_may_be_as_long_as_any_name_and_as_late_as_any_time() -> None:
     assert read(f"3.{'9' * 15}.{'a' * 200}") == (3, 10**15 - 1, "a" * 200)
+
+
+@pytest.mark.parametrize(("age", "used"), [(DAY, 0.5), (3 * DAY, 1.5), (-HOUR, 0.0)], ids=["half", "over", "by a clock that is ahead"])
+def test_how_much_of_its_cryptoperiod_a_value_has_used_up(age: timedelta, used: float) -> None:
+    assert share(Policy(cryptoperiod=2 * DAY), NOW - age, NOW) == used

@@ -48,6 +48,7 @@ UNTOLD, IN, OUT = Ourselves(id=ME), Ourselves(id=ME, groups=frozenset({TEAM})), 
         (row(ELSE), UNTOLD, "no"),
         (row(ELSE), Ourselves(), "perhaps"),
         (row(A_SERVICE), UNTOLD, "no"),
+        (row(("", "Group")), Ourselves(), "perhaps"),
         (row(A_SERVICE), Ourselves(groups=frozenset()), "perhaps"),
         (row(EVERY, but=(I_AM,)), UNTOLD, "no"),
         (row(EVERY, but=(ELSE,)), UNTOLD, "yes"),
@@ -119,3 +120,8 @@ def test_denials_that_may_not_be_listed_are_a_warning_with_the_role_that_lists_t
 )
 def test_who_a_token_says_we_are(claims: dict[str, Any], us: Ourselves) -> None:
     assert ourselves(claims) == us
+
+
+def test_a_deny_assignment_without_a_name_is_called_by_its_id_or_said_to_have_none() -> None:
+    plain = row(EVERY, denyAssignmentName=None)
+    assert [one.name for one in denials_of([{**plain, "name": "d-1"}, plain], PLACE, UNTOLD)] == ["d-1", "without a name"]

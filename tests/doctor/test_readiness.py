@@ -10,7 +10,7 @@ from rotator.cli.doctor import _seconds
 from rotator.core.policy import Mode, Unprovable
 from rotator.core.snapshot import Adoption, SecretView, Snapshot
 from rotator.doctor.readiness import Readiness, judged, ordered
-from rotator.doctor.supposed import Reading
+from rotator.doctor.supposed import Reading, length_of
 from tests.core.situations import FOREIGN, NOW, account, at_rest, case, credential, dependent, unseen, untagged, vault, version
 
 MS = timedelta(milliseconds=1)
@@ -161,3 +161,16 @@ def test_the_worst_comes_first() -> None:
 )
 def test_a_short_time_is_not_called_none(length: float | None, said: str) -> None:
     assert _seconds(None if length is None else timedelta(seconds=length)) == said
+
+
+def test_the_kill_of_another_leaked_key_is_not_taken_for_the_kill_of_this_one() -> None:
+    standby = list(at_rest().slots.values())[1]  # type: ignore[union-attr]
+    alone, beside = of(), of(incidents=[case(standby, Mode.CUT)])
+    assert alone.killed_in is not None
+    assert beside.killed_in is not None
+    assert beside.killed_in >= alone.killed_in
+
+
+def test_what_was_not_timed_is_guessed_to_last_as_long_as_the_slowest() -> None:
+    blank = replace(reading(), took={"keys": 300 * MS, "probe": 50 * MS})
+    assert length_of("publish", blank, {}) == 300 * MS
