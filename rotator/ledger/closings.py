@@ -76,10 +76,13 @@ class Closings:
             await connection.execute(update(reports).where(mine).values(owner=None, due_at=None, closing="", closed_at=None))
 
     async def answered_again(self, report: Report) -> int:
-        """How often this alert was closed by us for no other reason than that it had been opened again."""
+        """How often this alert was closed by us for no other reason than that it had been opened again. The first time never was: where
+        the word that made the alert was lost, what closed it then was told as opened again, too.
+        """
         closed, answered = _same_alert(report, "done"), func.count(reports.c.closed_at.distinct())
         first = select(reports.c.closed_at).where(closed, reports.c.reopened.is_(False))
-        query = select(answered).where(closed, reports.c.reopened.is_(True), reports.c.closed_at.not_in(first))
+        later = reports.c.closed_at > select(func.min(reports.c.closed_at)).where(closed).scalar_subquery()
+        query = select(answered).where(closed, later, reports.c.reopened.is_(True), reports.c.closed_at.not_in(first))
         async with self._database.connect() as connection:
             return (await connection.execute(query)).scalar_one()
 

@@ -235,6 +235,15 @@ async def test_only_what_was_closed_for_having_been_opened_again_counts_as_an_an
     assert await ledger.closings.answered_again(report) == 1
 
 
+async def test_an_alert_first_heard_of_when_it_was_opened_again_was_not_answered_for_that_the_first_time(ledger: Ledger, url: str) -> None:
+    report = await _to_be_closed(ledger)
+    ask(url, "UPDATE reports SET reopened = true")
+    await ledger.closings.closed(report, "done", "resolved as revoked")
+    assert await ledger.closings.answered_again(report) == 0
+    ask(url, "UPDATE reports SET closed_at = closed_at + 1 WHERE id = 'rep-2'")
+    assert await ledger.closings.answered_again(report) == 1
+
+
 async def test_what_may_be_tried_for_no_time_at_all_is_not_tried_again(ledger: Ledger, url: str) -> None:
     await ledger.closings.not_closed(await _to_be_closed(ledger), "403", again=QUARTER_OF_A_DAY, for_as_long_as=timedelta(0))
     assert ask(url, "SELECT DISTINCT due_at, closing FROM reports") == [{"due_at": None, "closing": "failed"}]
