@@ -291,7 +291,7 @@ async def test_what_cannot_be_closed_is_said_with_the_remedy(street: Street) -> 
     alert = await street.leak()
     failed = await street.until(lambda: [row for row in street.reports() if row["closing"] == "failed"], "failure")
     assert "the token in the settings" in failed[0]["closing_told"]
-    assert street.told("alert_not_closed")
+    await street.until(lambda: street.told("alert_not_closed"), "word that it stays open")  # said once it is written
     assert alert.state == "open"
     assert dead(street, alert.secret)
     (case,) = await street.cases()
