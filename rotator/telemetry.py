@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from rotator.core.keyshape import CURRENT, LEGACY, MARK
+from rotator.core.keyshape import CURRENT, LEGACY, MARK, without_encoded
 from rotator.core.sealed import alive
 
 __all__ = ["MARK", "around_stories", "logged", "scrub", "scrubber", "start_logging", "story", "told"]
@@ -31,7 +31,7 @@ def scrub(text: str, *, identifier: bool = False) -> str:
     for value in alive():
         if value.occurs_in(text):
             text = value.cut_from(text, MARK)
-    text = BEARER.sub(rf"\1{MARK}", CURRENT.sub(MARK, text))
+    text = BEARER.sub(rf"\1{MARK}", without_encoded(CURRENT.sub(MARK, text)))
     return text if identifier else LEGACY.sub(MARK, text)
 
 

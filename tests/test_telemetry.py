@@ -1,5 +1,6 @@
 """The last net: no key, token or sealed value leaves in a line of the log; what only looks like one, and is an id, survives."""
 
+import base64
 import json
 import logging
 import secrets
@@ -310,3 +311,14 @@ def test_a_fresh_process_logs_to_standard_error_alone_with_azure_at_debug() -> N
     assert done.stdout == ""
     assert [line["event"] for line in lines[:-1]] == [f"it said {MARK}"] * 5
     assert lines[-1]["text"] == MARK
+
+
+@pytest.mark.parametrize(
+    "outer", [lambda raw: base64.b64encode(raw).decode(), lambda raw: base64.urlsafe_b64encode(raw).decode(), bytes.hex]
+)
+def test_a_key_that_is_written_otherwise_is_scrubbed_too(key: str, outer: Callable[[bytes], str]) -> None:
+    """Whoever quotes a Kubernetes Secret quotes base64."""
+    written = outer(f"KEY={key}".encode())
+    for identifier in (False, True):
+        said = scrub(f"the body said {written} and so on", identifier=identifier)
+        assert said == f"the body said {MARK} and so on"

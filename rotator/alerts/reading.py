@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from rotator.alerts.authentic import moment
 from rotator.alerts.delivery import Malformed
-from rotator.core.keyshape import CURRENT_INSIDE, MARK, is_keylike, keys_in, without_keys
+from rotator.core.keyshape import CURRENT_INSIDE, MARK, is_keylike, keys_in, without_encoded, without_keys
 from rotator.core.sealed import Sealed
 
 RECORDS_MAX = 1000
@@ -131,9 +132,9 @@ def link(value: str, *known: Sealed) -> str:
     """A URL to be shown, never fetched; anything else, or one with a key inside, is left out."""
     if len(value) > 2000 or not value.startswith(("https://", "http://")) or any(sealed.occurs_in(value) for sealed in known):
         return ""
-    return (
-        "" if re.search(r"[\s\x00-\x1f<>\"]", value) or CURRENT_INSIDE.search(value) or "@" in value.split("/")[2] else without_keys(value)
-    )
+    plain = unquote(value)
+    odd = re.search(r"[\s\x00-\x1f<>\"]", value) or "@" in value.split("/")[2]
+    return "" if odd or CURRENT_INSIDE.search(plain) or without_encoded(plain) != plain else without_keys(value)
 
 
 def identity(value: str) -> str:

@@ -37,7 +37,11 @@ def without_keys(text: str, mark: str = MARK) -> str:
     """`text` with everything that has the shape of a key replaced, whatever surrounds it, and every run of base64 or hexadecimal digits
     that decodes to a text with one.
     """
-    text = LEGACY_INSIDE.sub(mark, CURRENT_INSIDE.sub(mark, text) if _ANCHOR in text else text)
+    return without_encoded(LEGACY_INSIDE.sub(mark, CURRENT_INSIDE.sub(mark, text) if _ANCHOR in text else text), mark)
+
+
+def without_encoded(text: str, mark: str = MARK) -> str:
+    """The second half of it alone: for who keeps what only resembles a key."""
     return _ENCODED.sub(lambda run: mark if _hides(run[0], _DEEP) else run[0], text)
 
 

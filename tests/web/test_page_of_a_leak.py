@@ -1,8 +1,10 @@
 """From end to end: a key leaks on the loopback Azure, and the page shows its case go from open to dead, with the evidence and no key."""
 
+import asyncio
 import base64
 import secrets
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -71,6 +73,25 @@ async def test_with_a_port_of_its_own_for_metrics_the_page_is_where_senders_cann
         for path in ("/", "/credentials/chat-prod", "/incidents/inc-1"):
             async with street.session.get(f"{street.base}{path}", headers=me) as answer:
                 assert answer.status == 404
+
+
+async def test_a_key_that_a_senders_note_quotes_in_base64_is_nowhere_in_ledger_or_page(open_street: Open, url: str, tmp_path: Path) -> None:
+    web, me = somebody(tmp_path)
+    async with open_street(url, living=False, web=web) as street:
+        await street.known("chat-prod")
+        key = street.key()
+        forms = [base64.b64encode(key.encode()).decode(), base64.b64encode(f"KEY={key}".encode()).decode(), key.encode().hex()]
+        body = {"key": key, "note": " ".join(("data:", *forms)), "url": f"https://x.example/?a=1&k={quote(forms[0])}"}
+        assert (await street.post(street.senders.signed(body)))[0] == 202
+        (case,) = await street.cases("chat-prod")
+        tables = ("reports", "incidents", "audit", "deliveries")
+        kept = str([await asyncio.to_thread(street.rows, f"SELECT * FROM {table}") for table in tables])
+        shown = await looked(street, "/", me) + await looked(street, f"/incidents/{case.id}", me)
+        for form in forms:
+            for part in (form, form[:40], form[-40:], quote(form)):
+                assert part not in kept
+                assert part not in shown
+        assert "x.example" not in kept, "a URL with a key in it is left out as a whole"
 
 
 async def test_a_viewer_sees_the_page_and_gives_no_order(open_street: Open, sqlite: str, tmp_path: Path) -> None:
