@@ -12,9 +12,6 @@ API_VERSION = "2018-06-01"
 BY_VAULT = "AzureKeyVaultSecret"
 DEPTH_MAX = 20
 
-Services = Mapping[str, Mapping[str, Any]]
-"""Properties by the id."""
-
 
 class LinkedServices:
     """Fulfils `Place`. A reference names its vault by another linked service of the same factory."""
